@@ -1,0 +1,1 @@
+"""Semantic maps: from label maps, from images, deformed into new people."""

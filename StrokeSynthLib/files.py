@@ -1,0 +1,108 @@
+"""Writing that is all or nothing: to a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInputError
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path with the same ending beside ``path``; rename it on success.
+
+    On an exception the temporary file is removed and what was at ``path`` stays as it was.
+
+    Raises
+    ------
+    BadInputError
+        When the folder cannot be written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The ending is kept whole (".nii.gz"), because writers choose the format by it.
+        ending = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
+        handle, name = tempfile.mkstemp(prefix=".part-", suffix=ending, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; give the result the permissions any new file would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path | str) -> Iterator[Path]:
+    """Like :func:`replacing`, for a whole folder: it appears complete or not at all."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+            os.replace(path, old / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically. NaN is refused: it is not JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    BadInputError
+        When the file is missing or is not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path}: no such file.") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BadInputError(f"{path}: is not a readable JSON file ({error}); write it again.") from error
+
+
+def sha256_of(*paths: Path | str) -> str:
+    """SHA-256 over the bytes of the files, in the order given, as hexadecimal text."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with Path(path).open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

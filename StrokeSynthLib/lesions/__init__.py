@@ -1,0 +1,1 @@
+"""Lesion masks: real and procedural, placed by arterial territory."""

@@ -1,0 +1,161 @@
+"""What every model on disk looks like: ``model.json``, safetensors weights, ``card.md``.
+
+``model.json`` holds ``kind``, ``schema``, ``version`` of StrokeSynth, ``config`` (what builds
+the model again) and ``training`` (the record of how it was made). The model hash is SHA-256
+over ``model.json`` and the weight files, and goes into everything the model makes. Nothing is
+unpickled, ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import __version__
+from .errors import BadInputError
+from .files import read_json, replacing_folder, write_json, write_text
+from .schema import SCHEMA_VERSION
+
+SHIPPED = Path(__file__).parent / "models"
+_WEIGHT_ENDINGS = (".safetensors", ".onnx", ".xml", ".bin")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder that was opened and found whole."""
+
+    path: Path
+    kind: str
+    config: dict[str, Any]
+    training: dict[str, Any]
+    hash: str
+
+    def weights(self, name: str = "weights.safetensors") -> Path:
+        """Path of a weight file.
+
+        Raises
+        ------
+        BadInputError
+            When the folder lacks it.
+        """
+        path = self.path / name
+        if not path.is_file():
+            raise BadInputError(f"{path}: missing; the model folder is incomplete, copy it again.")
+        return path
+
+    def arrays(self, name: str = "weights.safetensors") -> dict[str, npt.NDArray[Any]]:
+        """The tensors of a weight file as numpy arrays."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            return dict(load_file(str(self.weights(name))))
+        except (SafetensorError, OSError) as error:
+            raise BadInputError(f"{self.path / name}: damaged ({error}); copy the model again.") from error
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Weight files of a model folder, in the order in which they are hashed."""
+    return sorted(p for p in folder.iterdir() if p.suffix in _WEIGHT_ENDINGS)
+
+
+def model_hash(folder: Path) -> str:
+    """SHA-256 over model.json and the weights, with their names, as hexadecimal text."""
+    digest = hashlib.sha256()
+    for path in [folder / "model.json", *weight_files(folder)]:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Folder of a model: a path, or the name of a shipped one.
+
+    Raises
+    ------
+    BadInputError
+        When there is neither.
+    """
+    path = Path(name_or_path)
+    if (path / "model.json").is_file():
+        return path
+    shipped = SHIPPED / str(name_or_path)
+    if (shipped / "model.json").is_file():
+        return shipped
+    raise BadInputError(
+        f"{name_or_path}: no model here (a folder with model.json) and none of that name is shipped "
+        f"({', '.join(shipped_models()) or 'none'})."
+    )
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(p.parent.name for p in SHIPPED.glob("*/model.json"))
+
+
+def open_model(name_or_path: str | Path, *kinds: str) -> ModelFolder:
+    """Open a model folder and check that it is one of ``kinds`` and of this schema.
+
+    Raises
+    ------
+    BadInputError
+        When it is missing, damaged, of another kind, or made for other tissue classes.
+    """
+    folder = find_model(name_or_path)
+    content = read_json(folder / "model.json")
+    try:
+        kind, schema = str(content["kind"]), str(content["schema"])
+        config, training = dict(content["config"]), dict(content["training"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            f"{folder / 'model.json'}: is not a StrokeSynth model; {error} missing."
+        ) from error
+    if schema != SCHEMA_VERSION:
+        raise BadInputError(
+            f"{folder}: made for tissue classes {schema}, this is {SCHEMA_VERSION}; train it again."
+        )
+    if kinds and kind not in kinds:
+        raise BadInputError(f"{folder}: is a model of kind {kind}; one of {', '.join(kinds)} is needed.")
+    return ModelFolder(folder, kind, config, training, model_hash(folder))
+
+
+def save_model(
+    folder: str | Path,
+    *,
+    kind: str,
+    config: Mapping[str, Any],
+    training: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    card: str,
+) -> ModelFolder:
+    """Write a whole model folder atomically and open it.
+
+    Raises
+    ------
+    BadInputError
+        When the folder exists and is something else than a model: it is not replaced.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").exists():
+        raise BadInputError(f"{folder}: exists and is not a model folder; choose another --out.")
+    from safetensors.numpy import save_file
+
+    with replacing_folder(folder) as temporary:
+        if arrays:
+            save_file(
+                {name: np.ascontiguousarray(value) for name, value in arrays.items()},
+                str(temporary / "weights.safetensors"),
+            )
+        write_json(
+            temporary / "model.json",
+            {"kind": kind, "schema": SCHEMA_VERSION, "version": __version__,
+             "config": dict(config), "training": dict(training)},
+        )  # fmt: skip
+        write_text(temporary / "card.md", card)
+    return open_model(folder, kind)

@@ -1,0 +1,1 @@
+"""Image to lesion: training, prediction, models."""

@@ -1,0 +1,38 @@
+"""What anything that segments lesions offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..volume import Volume
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Lesions found in one examination, on the grid and in the axis order of its DWI.
+
+    Parameters
+    ----------
+    mask
+        uint8, 0 or 1.
+    probability
+        float32 of 0 to 1.
+    uncertainty
+        float32, 0 (sure) and up, or None where the model gives none.
+    """
+
+    mask: Volume
+    probability: Volume
+    uncertainty: Volume | None = None
+
+
+class Segmenter(Protocol):
+    """Anything that finds lesions: the threshold, a trained network."""
+
+    kind: str
+    model_hash: str
+
+    def predict(self, dwi: Volume, adc: Volume | None = None) -> Prediction:
+        """Segment one examination in any orientation; ``adc`` (10^-3 mm^2/s) on the DWI's grid."""
+        ...

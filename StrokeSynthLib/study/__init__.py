@@ -1,0 +1,1 @@
+"""Arms x case numbers x seeds: table, figures, report; the demo."""

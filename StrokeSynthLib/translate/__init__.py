@@ -1,0 +1,1 @@
+"""Map and lesion to image: one interface, many models."""
