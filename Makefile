@@ -1,0 +1,34 @@
+# Two commands do all the set-up:
+#   make demo   the main job, end to end, on what ships with the product
+#   make test   format, lint, types, import rules, tests
+# Each makes .venv if there is none. VENV and PYTHON may be set from outside.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.strokesynth-installed
+# One thread a process: two threads on a busy core are many times slower than one.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check format
+
+demo: $(STAMP)
+	$(BIN)/strokesynth demo --out demo-out
+
+test: $(STAMP) check
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[test]"
+	touch $@

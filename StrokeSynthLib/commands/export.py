@@ -1,0 +1,29 @@
+"""``strokesynth export``: a cohort in the layout of another tool."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import Console
+
+HELP = "Write a cohort in another layout (nnU-Net raw or BIDS)."
+EXAMPLE = "strokesynth export --cohort cohort --to nnunet --out Dataset501_Stroke"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument(
+        "--cohort", type=Path, required=True, metavar="COHORT", help="cohort in any layout that is read"
+    )
+    parser.add_argument("--to", choices=("nnunet", "bids"), required=True, help="layout to write")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Export and count."""
+    from ..cohort.export import export_cohort
+    from ..cohort.layouts import open_cohort
+
+    count = export_cohort(open_cohort(arguments.cohort), arguments.to, arguments.out, console.progress)
+    console.result(f"{count} cases written to {arguments.out} ({arguments.to}).", {"cases": count})

@@ -1,0 +1,80 @@
+"""``strokesynth simulate``: simulated examinations with reference lesions and maps."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from . import arguments as shared
+from .console import Console
+
+HELP = "Make simulated DWI/b0/ADC examinations with exact lesion masks and semantic maps."
+EXAMPLE = "strokesynth simulate --cases 20 --out cohort --scanner mixed --seed 1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("--cases", type=shared.positive_whole, required=True, metavar="N", help="how many")
+    parser.add_argument("--out", type=Path, required=True, metavar="COHORT", help="folder of the new cohort")
+    parser.add_argument(
+        "--anatomies",
+        type=Path,
+        metavar="DIR",
+        help="label maps (default: new people from the shipped model)",
+    )
+    parser.add_argument(
+        "--lesions", type=Path, metavar="DIR",
+        help="lesion masks in standard space (default: the procedural generator)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lesion-list", type=Path, metavar="FILE", help="use only the masks named in this file"
+    )
+    from ..scanner.protocols import PROTOCOLS
+
+    parser.add_argument(
+        "--scanner", default="mixed", metavar="NAME",
+        help="mixed (default: any that is not held out) or one of " + ", ".join(PROTOCOLS),
+    )  # fmt: skip
+    parser.add_argument(
+        "--lesion-free",
+        type=shared.share,
+        default=0.1,
+        metavar="SHARE",
+        help="share without lesion (default 0.1)",
+    )
+    skull = parser.add_mutually_exclusive_group()
+    skull.add_argument("--skull-stripped", dest="skull", action="store_true", default=None, help="brain only")
+    skull.add_argument(
+        "--with-skull", dest="skull", action="store_false", help="whole head (default: a mixture)"
+    )
+    shared.workers(parser)
+    shared.seed(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Simulate the cohort and say what came out."""
+    from ..pipeline.simulate import SimulationRecipe, simulate
+
+    names = _read_names(arguments.lesion_list) if arguments.lesion_list else None
+    recipe = SimulationRecipe(
+        arguments.anatomies, arguments.lesions, names, None, arguments.scanner, arguments.lesion_free,
+        arguments.skull, arguments.seed,
+    )  # fmt: skip
+    made = simulate(
+        arguments.out, arguments.cases, recipe, progress=console.progress, workers=arguments.workers
+    )
+    parts = [f"{made.made} simulated cases written to {arguments.out}"]
+    if made.kept:
+        parts.append(f"{made.kept} were there already")
+    parts += [f"{count} {name}" for name, count in made.counts.items() if count]
+    console.result("; ".join(parts) + ".", {"made": made.made, "kept": made.kept, **made.counts})
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    from ..errors import BadInputError
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror}); check the name.") from error
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))

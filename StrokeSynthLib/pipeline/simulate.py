@@ -1,0 +1,131 @@
+"""Simulated cases: anatomy, lesion, scanner.
+
+1. An anatomy is drawn (a new person from the population model, or one of a folder).
+2. A lesion is drawn for it, or none for the asked share of lesion-free cases.
+3. A protocol is chosen and the scanner acquires DWI and b0; ADC is computed from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from ..lesions.lesion import LesionRequest
+from ..progress import Progress, silent
+from ..provenance import record
+from ..randomness import generator
+from .production import MadeCase, Produced, case_name, produce
+
+#: Lesion-free examinations among simulated cases, so that specificity is learned and measured.
+LESION_FREE_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class SimulationRecipe:
+    """What a simulated cohort is made of.
+
+    Parameters
+    ----------
+    anatomies
+        Folder of label maps, or None for the shipped population model.
+    lesions
+        Folder of lesion masks in standard space, or None for the procedural generator.
+    lesion_names
+        Only these masks of the folder (file names without ending), or None for all.
+    anatomy_names
+        Only these label maps of the folder, or None for all.
+    scanner
+        Name of a protocol, or "mixed": any that is not held out.
+    lesion_free
+        Share of cases without a lesion.
+    skull_stripped
+        True, False, or None: as the protocol's own mixture.
+    seed
+        Everything follows from it.
+    """
+
+    anatomies: Path | None = None
+    lesions: Path | None = None
+    lesion_names: tuple[str, ...] | None = None
+    anatomy_names: tuple[str, ...] | None = None
+    scanner: str = "mixed"
+    lesion_free: float = LESION_FREE_SHARE
+    skull_stripped: bool | None = None
+    seed: int = 0
+
+    def description(self) -> dict[str, Any]:
+        """What ``dataset_description.json`` says; folders by name only, no machine's paths."""
+        settings = asdict(self)
+        for key in ("anatomies", "lesions"):
+            settings[key] = settings[key].name if settings[key] else "shipped"
+        for key in ("lesion_names", "anatomy_names"):
+            settings[key] = len(settings[key]) if settings[key] is not None else "all"
+        return {"Kind": "simulated", "Settings": settings}
+
+    def maker(self) -> Callable[[int], MadeCase]:
+        """Open anatomies and lesions; the function makes case ``number``."""
+        from ..anatomy.source import open_anatomies
+        from ..lesions.source import open_lesions
+        from ..scanner.protocols import PROTOCOLS
+        from ..scanner.simulate import acquire
+
+        anatomies = open_anatomies(self.anatomies, names=self.anatomy_names)
+        lesions = open_lesions(self.lesions, names=self.lesion_names)
+        protocols = [PROTOCOLS[name] for name in protocol_names(self.scanner)]
+
+        def make(number: int) -> MadeCase:
+            rng = generator(self.seed, "simulate", number)
+            anatomy = anatomies.draw(number, self.seed)
+            lesion_free = bool(rng.random() < self.lesion_free)
+            protocol = protocols[int(rng.integers(len(protocols)))]
+            rejected = getattr(lesions, "rejections", 0)
+            lesion = None if lesion_free else lesions.draw(anatomy, LesionRequest(), rng)
+            rejected = getattr(lesions, "rejections", 0) - rejected
+            scan = acquire(anatomy, lesion, protocol, rng, skull_stripped=self.skull_stripped)
+            return MadeCase(
+                case_name(number), str(anatomy.record.get("person", anatomy.name)),
+                scan.dwi, scan.adc, scan.b0, scan.lesion, scan.semantic_map, scan.b_value,
+                record(
+                    synthetic=True, Kind="simulated", Seed=self.seed, Number=number,
+                    Anatomy=dict(anatomy.record) | {"name": anatomy.name},
+                    Lesion=dict(lesion.record) if lesion else {"source": "none"},
+                    Scan=dict(scan.record),
+                ),
+                {"rejected lesion masks": rejected, "lesion-free cases": int(lesion_free)},
+            )  # fmt: skip
+
+        return make
+
+
+def protocol_names(scanner: str) -> list[str]:
+    """Names of the protocols that ``scanner`` stands for.
+
+    Raises
+    ------
+    BadInputError
+        When it is no protocol and not "mixed".
+    """
+    from ..scanner.protocols import PROTOCOLS
+
+    if scanner == "mixed":
+        return [name for name, protocol in PROTOCOLS.items() if not protocol.held_out]
+    if scanner in PROTOCOLS:
+        return [scanner]
+    raise BadInputError(f"--scanner {scanner}: is not known; choose mixed, {', '.join(PROTOCOLS)}.")
+
+
+def simulate(
+    out: Path, cases: int, recipe: SimulationRecipe, *, progress: Progress = silent, workers: int = 1
+) -> Produced:
+    """Write a simulated cohort of ``cases`` examinations in BIDS layout to ``out``.
+
+    Raises
+    ------
+    BadInputError
+        For an unknown scanner, unusable folders, or an ``out`` that is something else.
+    """
+    protocol_names(recipe.scanner)
+    return produce(recipe, out, cases, stage="Simulating cases", progress=progress, workers=workers)
