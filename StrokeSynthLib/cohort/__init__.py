@@ -1,1 +1,1 @@
-"""Cases on disk: layouts in and out (BIDS, ISLES'22, nnU-Net), checks, splits."""
+"""Cases on disk: layouts in and out, checks at the door, splits by person."""

@@ -1,0 +1,226 @@
+"""Cohorts as we write them: BIDS, a case complete or absent, any number of cases by streaming.
+
+Layout (``sub-0001`` may be ``sub-0001_ses-2``, then with a folder per session)::
+
+    dataset_description.json  participants.tsv  README  .bidsignore
+    sub-0001/dwi/sub-0001_trace.nii.gz  _ADC.nii.gz  sub-0001_desc-b0_trace.nii.gz   (+ .json each)
+    derivatives/strokesynth/dataset_description.json  dseg.tsv
+    derivatives/strokesynth/sub-0001/dwi/sub-0001_label-L_mask.nii.gz  sub-0001_dseg.nii.gz
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import RESEARCH_NOTICE, __version__
+from ..errors import BadInputError
+from ..files import read_json, replacing_folder, write_json, write_text
+from ..provenance import record as provenance_record
+from ..provenance import write_with_record
+from ..schema import CLASSES, SCHEMA_VERSION
+from ..volume import Storage, Volume
+
+BIDS_VERSION = "1.10.0"
+DERIVATIVES = Path("derivatives") / "strokesynth"
+#: Steps between 0 and the brightest voxel: 12 bits, as scanners deliver. Noise is some 50 steps.
+_GRAY_STEPS = 4095
+_ADC_STORAGE = Storage("int16", 0.001)
+_LABEL_STORAGE = Storage("uint8")
+# Settings that may change when a cohort is extended.
+_MAY_CHANGE = {"Name", "cases", "Cases"}
+
+
+class CohortWriter:
+    """Writes cases one by one; what is there already can be asked with :meth:`has`.
+
+    Several writers may write different cases into one folder at once.
+
+    Parameters
+    ----------
+    out
+        Folder, new or written by this class.
+    description
+        What made the cohort ("Name", seed, protocol, model hash, ...); goes into
+        ``dataset_description.json``. Extending a cohort needs the same description, "Name"
+        and "cases" excepted.
+
+    Raises
+    ------
+    BadInputError
+        When the folder holds something else, or a cohort made with other settings.
+    """
+
+    def __init__(self, out: Path | str, *, description: Mapping[str, Any]) -> None:
+        self.out = Path(out)
+        self._description = json.loads(json.dumps(dict(description), default=str))
+        existing = self._existing()
+        if existing is None:
+            self._write_frame()
+        else:
+            self._compare(existing)
+
+    def has(self, name: str) -> bool:
+        """Whether the case is there, which means complete."""
+        folder, _ = self._folders(name)
+        return (folder / "dwi" / f"{name}_trace.json").is_file()
+
+    def write(
+        self,
+        name: str,
+        person: str,
+        *,
+        dwi: Volume,
+        adc: Volume | None,
+        b0: Volume | None,
+        lesion: Volume | None,
+        semantic_map: Volume | None,
+        b_value: float,
+        record: Mapping[str, Any],
+    ) -> None:
+        """Write one case, replacing what was there under its name.
+
+        Parameters
+        ----------
+        name
+            ``sub-<letters and digits>``, optionally with ``_ses-<letters and digits>``.
+        person
+            Whose examination it is; kept in the sidecar, because several cases may share one.
+        dwi, b0
+            Arbitrary units; stored with 12 bits between 0 and the brightest voxel.
+        adc
+            10^-3 mm^2/s, stored in steps of 0.001.
+        lesion, semantic_map
+            uint8.
+        b_value
+            Of ``dwi`` (s/mm^2).
+        record
+            From :func:`StrokeSynthLib.provenance.record`, so it says whether this is synthetic.
+        """
+        if "Synthetic" not in record:
+            raise ValueError("the record of a case must say whether it is synthetic (provenance.record)")
+        raw, derived = self._folders(name)
+        base = provenance_record(synthetic=bool(record["Synthetic"]), Person=person)
+        images: dict[str, tuple[Volume | None, Storage, dict[str, Any]]] = {
+            f"{name}_desc-b0_trace": (b0, _gray_storage(b0), {"Units": "arbitrary", "DiffusionBValue": 0}),
+            f"{name}_ADC": (adc, _ADC_STORAGE, {"Units": "10^-3 mm^2/s"}),
+            f"{name}_trace": (
+                dwi, _gray_storage(dwi),
+                {"Units": "arbitrary", "DiffusionBValue": b_value, **_lesion_entry(lesion), **dict(record)},
+            ),
+        }  # fmt: skip
+        labels: dict[str, tuple[Volume | None, dict[str, Any]]] = {
+            f"{name}_label-L_mask": (lesion, {"Type": "Lesion", "Label": "acute ischemic lesion"}),
+            f"{name}_dseg": (semantic_map, {"SchemaVersion": SCHEMA_VERSION, "Labels": "dseg.tsv"}),
+        }
+        # The derivatives appear first: a case whose images are there is complete.
+        with replacing_folder(raw) as raw_part, replacing_folder(derived) as derived_part:
+            for stem, (label_volume, extra) in labels.items():
+                if label_volume is not None:
+                    path = derived_part / "dwi" / f"{stem}.nii.gz"
+                    write_with_record(path, label_volume, base | extra, _LABEL_STORAGE)
+            for stem, (volume, storage, extra) in images.items():
+                if volume is not None:
+                    write_with_record(raw_part / "dwi" / f"{stem}.nii.gz", volume, base | extra, storage)
+
+    def finish(self) -> None:
+        """Write ``participants.tsv`` over all cases that are there."""
+        rows: dict[str, dict[str, Any]] = {}
+        for sidecar in sorted(self.out.glob("sub-*/**/*_trace.json")):
+            if "_desc-" in sidecar.name:
+                continue
+            content = read_json(sidecar)
+            participant = sidecar.name.split("_")[0]
+            row = rows.setdefault(
+                participant, {"person": content.get("Person"), "synthetic": False, "ml": []}
+            )
+            row["synthetic"] |= content.get("Synthetic") is True
+            if "LesionVolumeMl" in content:
+                row["ml"].append(f"{content['LesionVolumeMl']:.3f}")
+        lines = ["participant_id\tperson\tsynthetic\tlesion_volume_ml"]
+        lines += [
+            f"{participant}\t{row['person'] or 'n/a'}\t{str(row['synthetic']).lower()}\t"
+            f"{','.join(row['ml']) or 'n/a'}"
+            for participant, row in sorted(rows.items())
+        ]
+        write_text(self.out / "participants.tsv", "\n".join(lines) + "\n")
+
+    def _folders(self, name: str) -> tuple[Path, Path]:
+        if not re.fullmatch(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?", name):
+            raise ValueError(f"{name!r} is not a BIDS name; use cohort.names.bids_name")
+        relative = Path(*name.split("_"))
+        return self.out / relative, self.out / DERIVATIVES / relative
+
+    def _existing(self) -> dict[str, Any] | None:
+        """The description of the cohort that is there, or None for a new or empty folder."""
+        if self.out.is_file():
+            raise BadInputError(f"{self.out}: is a file; name a folder for the cohort.")
+        if not self.out.exists() or not any(self.out.iterdir()):
+            return None
+        path = self.out / "dataset_description.json"
+        content = read_json(path) if path.is_file() else {}
+        if not isinstance(content, dict) or "StrokeSynth" not in content:
+            raise BadInputError(
+                f"{self.out}: is not empty and holds no cohort written by StrokeSynth; choose another folder."
+            )
+        return content
+
+    def _compare(self, existing: Mapping[str, Any]) -> None:
+        before = existing["StrokeSynth"]
+        for key in sorted({*before, *self._description} - _MAY_CHANGE):
+            if before.get(key) != self._description.get(key):
+                raise BadInputError(
+                    f"{self.out}: holds a cohort made with {key} {before.get(key)}, now it is "
+                    f"{self._description.get(key)}; choose another folder or the same settings."
+                )
+
+    def _write_frame(self) -> None:
+        name = str(self._description.get("Name", "StrokeSynth cohort"))
+        generated = [{"Name": "StrokeSynth", "Version": __version__, "Description": RESEARCH_NOTICE}]
+        common = {"Name": name, "BIDSVersion": BIDS_VERSION, "GeneratedBy": generated}
+        derived = self.out / DERIVATIVES
+        write_text(self.out / "README", _readme(name))
+        write_text(self.out / ".bidsignore", "*_desc-b0_trace.*\n")
+        write_text(derived / "dseg.tsv", _class_table())
+        write_json(derived / "dataset_description.json", common | {"DatasetType": "derivative"})
+        # Last, because it marks the folder as ours.
+        write_json(
+            self.out / "dataset_description.json",
+            common | {"DatasetType": "raw", "StrokeSynth": self._description},
+        )
+
+
+def _gray_storage(volume: Volume | None) -> Storage:
+    highest = 0.0 if volume is None else float(np.abs(volume.array).max())
+    # NIfTI keeps the slope as float32; rounding here keeps writer and reader in step.
+    return Storage("int16", float(np.float32(highest / _GRAY_STEPS)) if highest > 0 else 1.0)
+
+
+def _lesion_entry(lesion: Volume | None) -> dict[str, Any]:
+    if lesion is None:
+        return {}
+    return {"LesionVolumeMl": round(float((lesion.array > 0).sum()) * lesion.grid.voxel_ml, 4)}
+
+
+def _class_table() -> str:
+    """The semantic map's numbering as BIDS wants it."""
+    lines = ["index\tname\tcolor"]
+    lines += [f"{c.index}\t{c.name}\t#{c.color[0]:02x}{c.color[1]:02x}{c.color[2]:02x}" for c in CLASSES]
+    return "\n".join(lines) + "\n"
+
+
+def _readme(name: str) -> str:
+    return f"""{name}
+
+Written by StrokeSynth {__version__}. {RESEARCH_NOTICE}
+
+Each case has a diffusion-weighted trace image (_trace), an ADC map (_ADC, 10^-3 mm^2/s) and an image
+without diffusion weighting (_desc-b0_trace); derivatives/strokesynth holds the lesion mask
+(_label-L_mask) and the semantic map without the lesion (_dseg, classes in dseg.tsv).
+The sidecar of the trace image says whether the case is synthetic ("Synthetic": true) and how it was made.
+"""
