@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import struct
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import nifti
 from .errors import BadInputError
 from .files import replacing
 
@@ -27,9 +29,10 @@ Array = npt.NDArray[Any]
 #: Two grids are the same when no corner is further apart than this share of a voxel.
 SAME_GRID_TOLERANCE = 0.05
 FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+#: Written: those of one file. (".mhd" keeps its voxels in a second one.)
+WRITTEN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-# NIfTI-1: byte offsets of scl_slope and scl_inter (two float32), and its numbers of types.
-_SLOPE_OFFSET = 112
+# NIfTI-1's numbers of types.
 _NIFTI_TYPES = {2: "uint8", 4: "int16", 8: "int32", 16: "float32", 64: "float64", 256: "int8",
                 512: "uint16", 768: "uint32"}  # fmt: skip
 
@@ -200,32 +203,69 @@ def file_stem(path: Path | str) -> str:
     return Path(path).stem
 
 
-def _open(path: Path) -> Any:
-    """The SimpleITK image at ``path``, or one sentence that says why there is none."""
-    import SimpleITK
-
-    sitk: Any = SimpleITK  # its functions carry no types
+def _open(path: Path) -> tuple[Any, Array]:
+    """The SimpleITK image at ``path`` and its affine, or one sentence that says why there is none."""
     if not path.exists():
         raise BadInputError(f"{path}: no such file; check the name.")
     if path.is_dir():
         raise BadInputError(f"{path}: is a folder, an image file is needed; name the file in it.")
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    header = None
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        try:
+            header = nifti.read_header(path)
+        except (nifti.DamagedError, OSError) as error:
+            raise BadInputError(f"{path}: {error}; export it again or copy it anew.") from error
+        if header is not None and header.sform_code > 0 and not _usable(header.sform):
+            raise BadInputError(f"{path}: its geometry (affine) is not usable; export it again.")
     try:
-        image = sitk.ReadImage(str(path))
+        image, affine = _read(path), None
     except RuntimeError as error:
-        text = str(error)
-        if "orthonormal" in text.lower():
+        if "orthonormal" not in str(error).lower() or header is None:
             raise BadInputError(
-                f"{path}: its axes are sheared, which no image viewer shows right; "
-                "resample it to a grid with right angles."
+                f"{path}: cannot be read as an image (damaged, cut short, or not one of "
+                f"{', '.join(FILE_ENDINGS)}); export it again."
             ) from error
-        raise BadInputError(
-            f"{path}: cannot be read as an image (damaged, cut short, or not one of "
-            f"{', '.join(FILE_ENDINGS)}); export it again."
-        ) from error
+        image, affine = _read_sheared(path, header), header.sform
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise BadInputError(f"{path}: has several values per voxel (color?); a gray image is needed.")
+    if image.GetDimension() not in (3, 4):
+        raise BadInputError(f"{path}: has {image.GetDimension()} axes; a volume of 3 axes is needed.")
+    return image, _affine(image) if affine is None else affine
+
+
+def _read(path: Path) -> Any:
+    import SimpleITK
+
+    sitk: Any = SimpleITK  # its functions carry no types
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    return sitk.ReadImage(str(path))
+
+
+def _read_sheared(path: Path, header: nifti.NiftiHeader) -> Any:
+    """The image of a file whose axes are a little off right angles, which ITK refuses.
+
+    Raises
+    ------
+    BadInputError
+        When they are so far off that a voxel would move by more than half its size.
+    """
+    straight = nifti.right_angled(header.sform)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "straight.nii")
+        copy.write_bytes(nifti.content_with_sform(path, header, straight))
+        image = _read(copy)
+    x, y, z = image.GetSize()[:3]
+    grid = Grid((x, y, z), header.sform)
+    if not grid.matches(Grid(grid.shape, straight), tolerance=0.5):
+        raise BadInputError(
+            f"{path}: its axes are sheared, which no image viewer shows right; "
+            "resample it to a grid with right angles."
+        )
     return image
+
+
+def _usable(affine: Array) -> bool:
+    return bool(np.isfinite(affine).all()) and abs(np.linalg.det(affine[:3, :3])) > 1e-9
 
 
 def _affine(image: Any) -> Array:
@@ -255,14 +295,14 @@ def read_volumes(path: Path | str) -> list[Volume]:
         When the file is missing, unreadable, not gray, or has fewer than three axes.
     """
     path = Path(path)
-    image = _open(path)
+    image, affine = _open(path)
     import SimpleITK as sitk
 
     array = sitk.GetArrayFromImage(image).T
-    if array.ndim not in (3, 4):
-        raise BadInputError(f"{path}: has {array.ndim} axes; a volume of 3 axes is needed.")
-    affine, storage = _affine(image), _storage(image, array)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if array.dtype.kind not in "fiu":
+        raise BadInputError(f"{path}: holds {array.dtype} numbers; a gray image is needed.")
+    storage = _storage(image, array)
+    if not _usable(affine):
         raise BadInputError(f"{path}: its geometry (affine) is not usable; export it again.")
     stack = array[..., None] if array.ndim == 3 else array
     return [Volume(stack[..., t], affine, storage, path) for t in range(stack.shape[3])]
@@ -286,14 +326,14 @@ def read_volume(path: Path | str) -> Volume:
 
 
 def _as_stored(volume: Volume, storage: Storage) -> Array:
-    dtype = np.dtype(storage.dtype)
+    dtype = np.dtype({"bool": "uint8", "float16": "float32"}.get(storage.dtype, storage.dtype))
     values = volume.array
     if storage.slope != 1.0 or storage.intercept != 0.0:
         values = (values.astype(np.float64) - storage.intercept) / storage.slope
-    if np.issubdtype(dtype, np.integer) and not np.issubdtype(values.dtype, np.integer):
+    if dtype.kind in "iu" and values.dtype != dtype and values.dtype.kind != "b":
         info = np.iinfo(dtype)
-        values = np.clip(np.rint(values), info.min, info.max)
-    return values.astype(np.uint8 if dtype.kind == "b" else dtype)
+        values = np.clip(np.rint(values), info.min, info.max)  # a value out of range must not wrap round
+    return values.astype(dtype)
 
 
 def write_volume(path: Path | str, volume: Volume, storage: Storage | None = None) -> None:
@@ -313,22 +353,23 @@ def write_volume(path: Path | str, volume: Volume, storage: Storage | None = Non
 
     sitk: Any = SimpleITK  # its functions carry no types
     path = Path(path)
-    if not path.name.lower().endswith(FILE_ENDINGS):
-        raise BadInputError(f"{path}: images are written as {', '.join(FILE_ENDINGS)}; choose one.")
+    if not path.name.lower().endswith(WRITTEN_ENDINGS):
+        raise BadInputError(f"{path}: images are written as {', '.join(WRITTEN_ENDINGS)}; choose one.")
     storage = storage or volume.storage
-    nifti = path.name.lower().endswith((".nii", ".nii.gz"))
-    if not nifti and (storage.slope != 1.0 or storage.intercept != 0.0):
+    is_nifti = path.name.lower().endswith((".nii", ".nii.gz"))
+    if not is_nifti and (storage.slope != 1.0 or storage.intercept != 0.0):
         storage = Storage(str(volume.array.dtype))
     image = sitk.GetImageFromArray(np.ascontiguousarray(_as_stored(volume, storage).T))
-    affine = _LPS_RAS @ volume.affine
+    straight = nifti.right_angled(volume.affine)  # ITK takes nothing else
+    affine = _LPS_RAS @ straight
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image.SetSpacing([float(s) for s in spacing])
     image.SetDirection([float(d) for d in (affine[:3, :3] / spacing).ravel()])
     image.SetOrigin([float(o) for o in affine[:3, 3]])
     for key, text in volume.metadata.items():
-        image.SetMetaData("ITK_FileNotes" if key == "descrip" and nifti else key, text)
+        image.SetMetaData("ITK_FileNotes" if key == "descrip" and is_nifti else key, text)
     with replacing(path) as temporary:
-        if not nifti:
+        if not is_nifti:
             sitk.WriteImage(image, str(temporary), useCompression=True)
             return
         # Uncompressed first: the scaling is set in the header, and gzip without a time stamp
@@ -339,7 +380,9 @@ def write_volume(path: Path | str, volume: Volume, storage: Storage | None = Non
             content = bytearray(plain.read_bytes())
         finally:
             plain.unlink(missing_ok=True)
-        content[_SLOPE_OFFSET : _SLOPE_OFFSET + 8] = struct.pack("<2f", storage.slope, storage.intercept)
+        struct.pack_into("<2f", content, nifti.SLOPE_OFFSET, storage.slope, storage.intercept)
+        if not np.allclose(straight, volume.affine, rtol=0, atol=1e-6):
+            nifti.put_sform(content, volume.affine)
         if path.name.lower().endswith(".gz"):
             content = bytearray(gzip.compress(bytes(content), compresslevel=3, mtime=0))
         temporary.write_bytes(content)
