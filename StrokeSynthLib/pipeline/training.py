@@ -100,7 +100,8 @@ def train_translator_on(
     progress: Progress,
 ) -> ModelFolder:
     """Train a translator of ``kind`` on the usable cases of a cohort."""
-    from ..translate.registry import TranslatorOptions, train_translator
+    from ..translate.options import TranslatorOptions
+    from ..translate.registry import train_translator
 
     cases = usable_cases(cohort, maps, need_lesion=False, say=say, progress=progress)
     cases = with_maps(cases, maps, say=say, progress=progress)
@@ -118,7 +119,8 @@ def train_segmenter_on(
     progress: Progress,
 ) -> ModelFolder:
     """Train a segmenter of ``kind`` on a cohort, and on a synthetic one where given."""
-    from ..segment.registry import TrainingOptions, train_segmenter
+    from ..segment.options import TrainingOptions
+    from ..segment.registry import train_segmenter
 
     clinical = usable_cases(cohort, None, need_lesion=True, say=say, progress=progress)
     added = usable_cases(synthetic, None, need_lesion=True, say=say, progress=progress) if synthetic else []

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from ..randomness import generator
 
 REPLICATES = 4000
+#: Replicates that are drawn at once, to bound the memory.
+_BLOCK = 200
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,15 @@ class Estimate:
 def _replicates(table: npt.NDArray[Any], seed: int) -> npt.NDArray[Any]:
     rng = generator(seed, "bootstrap")
     trainings, cases = table.shape
-    out = np.empty(REPLICATES)
-    for index in range(REPLICATES):
-        rows = rng.integers(trainings, size=trainings)
-        columns = rng.integers(cases, size=cases)
-        sample = table[np.ix_(rows, columns)]
-        out[index] = np.nanmean(sample) if np.isfinite(sample).any() else np.nan
-    return out
+    means = []
+    for _ in range(REPLICATES // _BLOCK):
+        rows = rng.integers(trainings, size=(_BLOCK, trainings, 1))
+        columns = rng.integers(cases, size=(_BLOCK, 1, cases))
+        sample = table[rows, columns].reshape(_BLOCK, -1)
+        defined = np.isfinite(sample)
+        with np.errstate(invalid="ignore"):
+            means.append(np.where(defined, sample, 0).sum(1) / defined.sum(1))
+    return np.concatenate(means)
 
 
 def estimate(table: npt.NDArray[Any], seed: int = 0) -> Estimate:

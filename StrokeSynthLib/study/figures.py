@@ -1,0 +1,137 @@
+"""Pictures of a report: slices with outlines, curves, scores; as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..volume import Volume
+
+Array = npt.NDArray[Any]
+REFERENCE_COLOR = "#e8a33d"
+PREDICTION_COLOR = "#3dc1e8"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a row: an image slice with outlines.
+
+    Parameters
+    ----------
+    title
+        Above it.
+    image
+        (x, y) gray values, RAS.
+    limits
+        Values shown as black and white.
+    outlines
+        Masks (x, y) by color.
+    """
+
+    title: str
+    image: Array
+    limits: tuple[float, float]
+    outlines: Mapping[str, Array]
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Any, dpi: int = 90) -> bytes:
+    stream = io.BytesIO()
+    # Without the date the same picture has the same bytes.
+    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": "StrokeSynth"})
+    return stream.getvalue()
+
+
+def display_limits(volume: Volume) -> tuple[float, float]:
+    """Window for a DWI: black to a little above the brightest tissue, whatever the background."""
+    values = volume.array[np.isfinite(volume.array)]
+    foreground = values[values > 0.15 * np.percentile(values, 99)]
+    if foreground.size == 0:
+        return 0.0, 1.0
+    return 0.0, float(np.percentile(foreground, 50) * 2.2)
+
+
+def slice_axis(volume: Volume) -> int:
+    """Axis across the slices of a canonical volume: the thickest, the last when all are alike."""
+    spacing = volume.spacing
+    return 2 if spacing[2] >= 0.9 * max(spacing) else int(np.argmax(spacing))
+
+
+def slice_of(volume: Volume, index: int) -> Array:
+    """One slice of a canonical volume."""
+    return np.asarray(np.take(volume.array, index, axis=slice_axis(volume)))
+
+
+def fullest_slice(mask: Volume) -> int:
+    """The slice with most of the mask, the middle one when it is empty (canonical volume)."""
+    axis = slice_axis(mask)
+    counts = (mask.array > 0).sum(axis=tuple(a for a in range(3) if a != axis))
+    return int(np.argmax(counts)) if counts.any() else mask.array.shape[axis] // 2
+
+
+def panel_rows(rows: Sequence[tuple[str, Sequence[Panel]]]) -> bytes:
+    """A grid of pictures; each row has a name and its panels. Left of the picture is the patient's right."""
+    columns = max(len(panels) for _, panels in rows)
+    figure = _figure(2.1 * columns + 0.3, 2.25 * len(rows) + 0.2)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, panels) in zip(axes, rows, strict=True):
+        for axis in line:
+            axis.set_axis_off()
+        line[0].text(-0.06, 0.5, name, rotation=90, va="center", ha="right", fontsize=8,
+                     transform=line[0].transAxes)  # fmt: skip
+        for axis, panel in zip(line, panels, strict=False):
+            # Radiological convention, as clinicians expect: the patient's right on the left.
+            axis.imshow(panel.image[::-1].T, origin="lower", cmap="gray", vmin=panel.limits[0],
+                        vmax=panel.limits[1], interpolation="nearest")  # fmt: skip
+            for color, mask in panel.outlines.items():
+                if mask.any():
+                    axis.contour(mask[::-1].T, levels=[0.5], colors=[color], linewidths=0.9)
+            axis.set_title(panel.title, fontsize=8)
+    return _png(figure)
+
+
+def curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
+    """Training loss and validation Dice by step, a line for each arm."""
+    figure = _figure(8.0, 2.8)
+    left, right = figure.subplots(1, 2)
+    for name, history in histories.items():
+        for axis, key in ((left, "loss"), (right, "validation_dice")):
+            points = [(entry["step"], entry[key]) for entry in history if entry.get(key) is not None]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=name, linewidth=1.2)
+    for axis, title in ((left, "training loss"), (right, "validation Dice")):
+        axis.set_xlabel("step")
+        axis.set_title(title, fontsize=9)
+        axis.grid(alpha=0.3)
+    left.legend(fontsize=7)
+    return _png(figure)
+
+
+def score_figure(tables: Mapping[str, Array]) -> bytes:
+    """Dice of every test case by arm, with the mean."""
+    figure = _figure(1.2 + 1.4 * len(tables), 3.2)
+    axis = figure.subplots()
+    for position, table in enumerate(tables.values()):
+        values = table[np.isfinite(table)]
+        spread = np.linspace(-0.18, 0.18, len(values)) if len(values) else values
+        axis.plot(position + spread, np.sort(values), "o", markersize=3, alpha=0.6)
+        if len(values):
+            axis.hlines(values.mean(), position - 0.3, position + 0.3, color="black")
+    axis.set_xticks(range(len(tables)), list(tables), fontsize=8)
+    axis.set_ylim(-0.02, 1.0)
+    axis.set_ylabel("Dice, each test case")
+    axis.grid(axis="y", alpha=0.3)
+    return _png(figure)
