@@ -1,0 +1,122 @@
+"""From a painting to the user's files: grid, units, record, names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import provenance
+from ..volume import Volume
+from .background import LesionEffect, check_background, preserve
+from .signal import adc_from
+from .translator import Background, SyntheticImages
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What a translator made, RAS+, in the cohort's units.
+
+    Parameters
+    ----------
+    b0, dwi, adc
+        The images, with noise.
+    b_value
+        s/mm^2.
+    effect
+        What the lesion does, for the background-preserving mode; None where not asked for.
+    parameters
+        What was drawn, for the record.
+    """
+
+    b0: Array
+    dwi: Array
+    adc: Array
+    b_value: float
+    effect: LesionEffect | None
+    parameters: Mapping[str, Any]
+
+
+def effect_of(
+    with_lesion: tuple[Array, Array], without: tuple[Array, Array], weight: Array, b_value: float
+) -> LesionEffect:
+    """Compare two noise-free paintings, each (b0, DWI)."""
+    tiny = 1e-4
+    b0_ratio = np.maximum(with_lesion[0], tiny) / np.maximum(without[0], tiny)
+    adc = [np.maximum(adc_from(b0, dwi, b_value), 0.05) for b0, dwi in (with_lesion, without)]
+    return LesionEffect(b0_ratio.astype(np.float32), (adc[0] / adc[1]).astype(np.float32), weight)
+
+
+def images_of(
+    rendering: Rendering, *, semantic_map: Volume, lesion: Volume | None, background: Background | None,
+    kind: str, model_hash: str, seed: int,
+) -> SyntheticImages:  # fmt: skip
+    """Bring a rendering to the map's own axis order, into the patient's images if given, with its record."""
+    like = semantic_map
+
+    def volume(array: Array) -> Volume:
+        turned = like.from_canonical(np.asarray(array, np.float32))
+        return Volume(turned.array, like.affine)
+
+    dwi, adc, b0 = (volume(a) for a in (rendering.dwi, rendering.adc, rendering.b0))
+    sources: dict[str, str] | None = None
+    b_value = rendering.b_value
+    if background is not None and rendering.effect is not None:
+        e = rendering.effect
+        turned = [like.from_canonical(a).array for a in (e.b0_ratio, e.adc_ratio, e.weight)]
+        kept = preserve(background, LesionEffect(*turned))
+        dwi, adc, b0 = kept.dwi, kept.adc or adc, kept.b0 or b0
+        sources = {"DWI": "patient", "ADC": kept.adc_source, "b0": kept.b0_source}
+        b_value = background.b_value
+    parents = {"SemanticMap": semantic_map, "Lesion": lesion}
+    if background is not None:
+        parents |= {"BackgroundDWI": background.dwi, "BackgroundADC": background.adc, "BackgroundB0": background.b0}
+    record = provenance.record(
+        synthetic=True,
+        Description="Synthetic image, made by a model from a semantic map; not a patient's.",
+        Translator=kind, ModelHash=model_hash, Seed=seed, BValue=b_value,
+        Parents={name: provenance.content_hash(v) for name, v in parents.items() if v is not None},
+        OutsideLesion=sources, Parameters=dict(rendering.parameters),
+    )  # fmt: skip
+    return SyntheticImages(dwi, adc, b0, b_value, record)
+
+
+def check_inputs(semantic_map: Volume, lesion: Volume | None, background: Background | None) -> None:
+    """Refuse what does not lie on one grid.
+
+    Raises
+    ------
+    BadInputError
+        With a sentence that names what does not fit.
+    """
+    from ..errors import BadInputError
+
+    if lesion is not None and not lesion.grid.matches(semantic_map.grid):
+        raise BadInputError(
+            f"{lesion.source or 'the lesion mask'}: is not on the map's grid ({lesion.grid.shape} against "
+            f"{semantic_map.grid.shape} voxels); draw it on the map, or resample it to the map."
+        )
+    if background is not None:
+        check_background(background, semantic_map)
+
+
+def write_images(out_dir: Path | str, name: str, images: SyntheticImages) -> dict[str, Path]:
+    """Write DWI, ADC and b0 with a sidecar each; the names say that they are synthetic.
+
+    Returns the paths by channel: "dwi", "adc", "b0".
+    """
+    paths = {}
+    units = {"dwi": "arbitrary", "adc": "10^-3 mm^2/s", "b0": "arbitrary"}
+    for channel, unit in units.items():
+        path = Path(out_dir) / f"{name}_synthetic_{channel}.nii.gz"
+        provenance.write_with_record(
+            path, getattr(images, channel), {**images.record, "Channel": channel, "Units": unit}
+        )
+        paths[channel] = path
+    return paths

@@ -1,0 +1,130 @@
+"""``physics``: fit signal statistics to the user's cases, then draw new images on any map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...cohort.case import CaseFiles
+from ...errors import BadInputError
+from ...modelfolder import ModelFolder, open_model, save_model
+from ...progress import Progress, ProgressEvent, silent
+from ...randomness import generator
+from ...volume import Volume
+from ..background import softened
+from ..examples import check_labels, load_examples
+from ..options import TranslatorOptions
+from ..output import Rendering, check_inputs, effect_of, images_of
+from ..translator import Background, SyntheticImages
+from .mixing import fit_case
+from .model import SignalModel
+from .paint import add_noise, draw_texture, fill_under_lesion, paint
+
+Array = npt.NDArray[Any]
+KIND = "physics"
+
+
+class PhysicsTranslator:
+    """Draws images from a fitted :class:`~.model.SignalModel`.
+
+    A seed chooses one new case: tissue values, scanner, bias field, lesion, texture, noise.
+
+    Examples
+    --------
+    >>> translator = PhysicsTranslator(model, "...")  # doctest: +SKIP
+    >>> images = translator.translate(semantic_map, lesion, seed=7)  # doctest: +SKIP
+    """
+
+    kind = KIND
+
+    def __init__(self, model: SignalModel, model_hash: str) -> None:
+        self.model = model
+        self.model_hash = model_hash
+
+    def translate(
+        self,
+        semantic_map: Volume,
+        lesion: Volume | None = None,
+        *,
+        seed: int = 0,
+        background: Background | None = None,
+    ) -> SyntheticImages:
+        """Draw images; see :class:`~StrokeSynthLib.translate.translator.Translator`."""
+        check_inputs(semantic_map, lesion, background)
+        canonical = semantic_map.canonical()
+        labels = check_labels(canonical.array, str(semantic_map.source or "the semantic map"))
+        mask = np.zeros(labels.shape, bool) if lesion is None else lesion.canonical().array > 0
+        rendering = self._render(labels, mask, canonical.spacing, seed, background)
+        return images_of(
+            rendering, semantic_map=semantic_map, lesion=lesion, background=background, kind=KIND,
+            model_hash=self.model_hash, seed=seed,
+        )  # fmt: skip
+
+    def _render(
+        self, labels: Array, lesion: Array, spacing: tuple[float, float, float], seed: int,
+        background: Background | None,
+    ) -> Rendering:  # fmt: skip
+        draw = self.model.draw(generator(seed, "case"))
+        labels = fill_under_lesion(labels, lesion, spacing)
+        texture = draw_texture(labels, lesion, spacing, draw, seed)
+        painting = paint(labels, lesion, spacing, draw, texture)
+        effect = None
+        if background is not None:
+            bare = paint(labels, np.zeros_like(lesion), spacing, draw, texture)
+            weight = softened(lesion, draw.blur_mm, spacing)
+            effect = effect_of((painting.b0, painting.dwi), (bare.b0, bare.dwi), weight, draw.b_value)
+        b0, dwi, adc = add_noise(painting.b0, painting.dwi, painting.filled, draw, seed)
+        return Rendering(b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, draw.record())
+
+
+def train_physics(
+    cases: Sequence[CaseFiles], out: Path, options: TranslatorOptions, progress: Progress = silent
+) -> ModelFolder:
+    """Fit the model to ``cases`` (10 to 50 are enough; one is possible) and save it."""
+    examples = load_examples(cases, options.map_maker, progress)
+    fits = []
+    for number, example in enumerate(examples):
+        progress(ProgressEvent("Fitting signal statistics", number, len(examples), example.name))
+        fits.append(fit_case(example)[0])
+    progress(ProgressEvent("Fitting signal statistics", len(examples), len(examples)))
+    model = SignalModel.from_fits(fits)
+    training = {
+        "cases": [e.name for e in examples],
+        "seed": options.seed,
+        "with_lesion": int(len(model.lesions)),
+        "lesion_statistics": "from the cases" if len(model.lesions) else "assumed from the literature",
+        "adc": "assumed from the literature" if all(e.adc_assumed for e in examples) else "from the cases",
+        "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
+        "b0_derived_in": [e.name for e in examples if e.b0_derived],
+        "borrowed": dict(model.borrowed),
+    }
+    return save_model(
+        out, kind=KIND, config=model.to_config(), training=training, arrays={}, card=_card(model, training)
+    )
+
+
+def open_physics(path: str | Path, device: str = "auto") -> PhysicsTranslator:
+    """Open a saved model; it computes on the CPU whatever ``device`` says."""
+    folder = open_model(path, KIND)
+    try:
+        return PhysicsTranslator(SignalModel.from_config(folder.config), folder.hash)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"{folder.path}: its model.json is damaged ({error}); train it again.") from error
+
+
+def _card(model: SignalModel, training: dict[str, Any]) -> str:
+    borrowed = ", ".join(f"{t} from {s}" for t, s in model.borrowed.items()) or "none"
+    return (
+        "# Translator `physics`\n\n"
+        f"Signal statistics fitted to {model.cases} cases, {training['with_lesion']} with a lesion "
+        f"(lesion statistics {training['lesion_statistics']}; ADC {training['adc']}).\n\n"
+        f"b = {model.b_value:.0f} s/mm^2; skull-stripped: {'yes' if model.stripped else 'no'}.\n"
+        f"Tissues that the cases do not show, and where their values come from: {borrowed}.\n\n"
+        "Images are made by class values, texture, blur, bias field and Rician noise; susceptibility\n"
+        "artifacts and distortion of the training cases are not reproduced.\n\n"
+        "For research use only. Not for diagnosis or treatment decisions.\n"
+    )

@@ -1,0 +1,1 @@
+"""The translator that learns: a conditional adversarial network (Isola et al., CVPR 2017)."""

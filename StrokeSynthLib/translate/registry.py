@@ -1,0 +1,70 @@
+"""The translators there are: one line a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..cohort.case import CaseFiles
+from ..errors import BadInputError
+from ..modelfolder import ModelFolder, open_model
+from ..progress import Progress, silent
+from .options import TranslatorOptions
+from .translator import Translator
+
+
+class TranslatorKind(NamedTuple):
+    """Where a kind lives; imported when used, because torch takes a second and MONAI five."""
+
+    module: str
+    trainer: str
+    opener: str
+    summary: str
+
+    def load(self, name: str) -> Callable[..., Any]:
+        """The function ``name`` of the kind's module."""
+        function: Callable[..., Any] = getattr(import_module(self.module, __package__), name)
+        return function
+
+
+TRANSLATORS: dict[str, TranslatorKind] = {
+    "physics": TranslatorKind(".physics.translator", "train_physics", "open_physics", "signal statistics, seconds"),
+    "pix2pix": TranslatorKind(".pix2pix.translator", "train_pix2pix", "open_pix2pix", "adversarial network, minutes"),
+}
+
+
+def train_translator(
+    kind: str,
+    cases: Sequence[CaseFiles],
+    out: str | Path,
+    options: TranslatorOptions | None = None,
+    progress: Progress = silent,
+) -> ModelFolder:
+    """Train a translator of ``kind`` on ``cases`` and save it at ``out``.
+
+    Raises
+    ------
+    BadInputError
+        When the kind is unknown, or a case is unusable.
+    """
+    entry = TRANSLATORS.get(kind)
+    if entry is None:
+        raise BadInputError(f"--kind {kind}: is not known; choose one of {', '.join(TRANSLATORS)}.")
+    folder: ModelFolder = entry.load(entry.trainer)(cases, Path(out), options or TranslatorOptions(), progress)
+    return folder
+
+
+def open_translator(path: str | Path, device: str = "auto") -> Translator:
+    """Open a trained translator of any kind: a folder, or the name of a shipped one.
+
+    Raises
+    ------
+    BadInputError
+        When there is none, or it is damaged.
+    """
+    folder = open_model(path, *TRANSLATORS)
+    entry = TRANSLATORS[folder.kind]
+    translator: Translator = entry.load(entry.opener)(path, device)
+    return translator
