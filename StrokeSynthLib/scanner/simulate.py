@@ -1,0 +1,396 @@
+"""One examination: anatomy and lesion in, b0, DWI, ADC, lesion mask and map out.
+
+>>> parameters = draw_scan(PROTOCOLS["3T-2mm"], rng)        # every number, recorded
+>>> acquisition = apply_scan(anatomy, lesion, parameters)   # the same bytes every time
+>>> acquisition = acquire(anatomy, lesion, PROTOCOLS["3T-2mm"], rng)   # both in one
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..anatomy.anatomy import Anatomy
+from ..lesions.lesion import Lesion
+from ..randomness import generator
+from ..volume import Orientation, Storage, Volume
+from . import kspace
+from .acquisition import Acquisition
+from .artifacts import DIRECTIONS, Shading, adc_map, noisy_magnitudes, with_ghost
+from .changes import Changes
+from .distractors import Distractors, distractor_changes, draw_distractors
+from .fields import smooth_noise
+from .frame import Frame, place
+from .integrate import CoarseFields, Scene, block_mean, most_frequent, slices
+from .lesion_signal import LesionAppearance, draw_appearance, lesion_changes
+from .protocols import Range, ScanProtocol
+from .stripping import brain_mask
+from .susceptibility import LARMOR, STEP, draw_air_cells, field_map
+from .tissue import TissueValues, draw_tissues, tissue_values
+
+Array = npt.NDArray[Any]
+
+#: Spacing of the nodes of smooth fields (mm).
+FIELD_STEP = 3.0
+#: Largest shift by off-resonance (mm), and limits of compression; beyond them the image folds.
+LARGEST_SHIFT, COMPRESSION = 20.0, (0.15, 3.5)
+#: Off-resonance of fat (ppm).
+FAT_PPM = -3.4
+#: Regions that are brighter on DWI: standard-space RAS mm of the right side, radius (mm), strength.
+REGIONS = (
+    ((38.0, 2.0, 0.0), 12.0, 1.0),  # insula
+    ((6.0, 22.0, 30.0), 10.0, 0.8),  # anterior cingulum
+    ((6.0, -34.0, 34.0), 10.0, 0.8),  # posterior cingulum
+    ((23.0, -14.0, 8.0), 7.0, 1.0),  # posterior limb of the internal capsule
+    ((24.0, -26.0, 50.0), 9.0, 0.6),  # pyramidal tract below the motor cortex
+)
+
+
+@dataclass(frozen=True)
+class ScanParameters:
+    """Every number drawn for one scan; lengths in mm, angles in degrees, times in ms.
+
+    ``tissues`` as from :func:`draw_tissues`; ``shading``, ``ghost``, ``fat_residue`` and ``apodization`` as
+    shares; ``region_strength``: brightness of insula, cingulum and pyramidal tract; ``drift``: spread of the
+    shift by eddy currents and imperfect shim; ``motion``: in-plane shift of b0 against DWI;
+    ``gain``: stored units per signal of white matter on b0; ``seed``: of all fields and noise.
+    """
+
+    protocol: str
+    field_strength: float
+    b_value: float
+    echo_time: float
+    matrix: int
+    interpolation: int
+    fov: float
+    thickness: float
+    gap: float
+    slices: int
+    snr: float
+    averages: int
+    readout: float
+    phase_axis: int
+    phase_sign: int
+    orientation: str
+    head_rotation: tuple[float, float, float]
+    slice_rotation: tuple[float, float, float]
+    offset: tuple[float, float, float]
+    shading: float
+    ghost: float
+    apodization: float
+    decay: float
+    drift: float
+    motion: tuple[float, float]
+    fat_residue: float
+    region_strength: float
+    gain: float
+    whole_numbers: bool
+    masked_background: bool
+    skull_stripped: bool
+    strip_level: float
+    strip_ringing: float
+    aging: float
+    tissues: dict[str, dict[str, float]]
+    appearance: LesionAppearance
+    distractors: Distractors
+    air_cells: dict[str, float]
+    seed: int
+
+    def record(self) -> dict[str, Any]:
+        """As plain numbers and text."""
+        return asdict(self)
+
+
+def draw_scan(
+    protocol: ScanProtocol,
+    rng: np.random.Generator,
+    *,
+    skull_stripped: bool | None = None,
+    lesion_age_hours: float | None = None,
+) -> ScanParameters:
+    """Draw every number of a scan; what is given is taken instead of drawn."""
+
+    def within(limits: Range) -> float:
+        return float(rng.uniform(*limits))
+
+    def turned(spread: tuple[float, ...]) -> tuple[float, float, float]:
+        x, y, z = (float(np.clip(rng.normal(0, s), -2 * s, 2 * s)) for s in spread)
+        return x, y, z
+
+    aging = float(rng.beta(2.0, 1.5))
+    stripped = bool(rng.random() < protocol.skull_stripped)
+    thickness, gap = within(protocol.thickness), within(protocol.gap)
+    return ScanParameters(
+        protocol=protocol.name,
+        field_strength=protocol.field_strength,
+        b_value=float(rng.choice(protocol.b_values)),
+        echo_time=within(protocol.echo_time),
+        matrix=int(rng.choice(protocol.matrix)),
+        interpolation=protocol.interpolation,
+        fov=within(protocol.fov),
+        thickness=thickness,
+        gap=gap,
+        slices=int(rng.integers(protocol.slices[0], protocol.slices[1] + 1)),
+        snr=within(protocol.snr),
+        averages=protocol.averages,
+        readout=within(protocol.readout),
+        phase_axis=int(str(rng.choice(protocol.phase_axes)) == "AP"),
+        phase_sign=int(rng.choice([-1, 1])),
+        orientation=protocol.orientation,
+        head_rotation=turned((4.0, 2.0, 3.0)),
+        slice_rotation=turned(protocol.tilt),
+        offset=turned((3.0, 6.0, 3.0)),
+        shading=within(protocol.bias),
+        ghost=within(protocol.ghost),
+        apodization=within(protocol.apodization),
+        decay=float(rng.uniform(0.1, 0.6)),
+        drift=float(rng.uniform(0.2, 0.8)),
+        motion=(float(rng.normal(0, 0.25)), float(rng.normal(0, 0.25))),
+        fat_residue=float(rng.uniform(0.0, 0.12)),
+        region_strength=float(rng.uniform(0.04, 0.16)),
+        gain=float(np.exp(rng.uniform(np.log(120.0), np.log(900.0)))),
+        whole_numbers=protocol.whole_numbers,
+        masked_background=bool(rng.random() < protocol.masked_background),
+        skull_stripped=stripped if skull_stripped is None else skull_stripped,
+        strip_level=float(rng.uniform(0.40, 0.58)),
+        strip_ringing=float(rng.choice([0.0, 0.01])),
+        aging=aging,
+        tissues=draw_tissues(rng, protocol.field_strength, aging=aging),
+        appearance=draw_appearance(rng, lesion_age_hours),
+        distractors=draw_distractors(rng, aging),
+        air_cells=draw_air_cells(rng),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def acquire(
+    anatomy: Anatomy,
+    lesion: Lesion | None,
+    protocol: ScanProtocol,
+    rng: np.random.Generator,
+    *,
+    skull_stripped: bool | None = None,
+    lesion_age_hours: float | None = None,
+) -> Acquisition:
+    """Scan ``anatomy`` with ``lesion`` once.
+
+    Parameters
+    ----------
+    anatomy, lesion
+        The head and its acute lesion, or None for no lesion.
+    protocol
+        One of :data:`StrokeSynthLib.scanner.protocols.PROTOCOLS`.
+    rng
+        Source of everything drawn; the same state gives the same bytes.
+    skull_stripped
+        Whether the images are skull-stripped; None draws it by the protocol's share.
+    lesion_age_hours
+        Time since onset; None draws it.
+    """
+    parameters = draw_scan(protocol, rng, skull_stripped=skull_stripped, lesion_age_hours=lesion_age_hours)
+    return apply_scan(anatomy, lesion, parameters)
+
+
+def apply_scan(anatomy: Anatomy, lesion: Lesion | None, parameters: ScanParameters) -> Acquisition:
+    """The scan that ``parameters`` describe; nothing is drawn beyond their seeds."""
+    frame = place(
+        anatomy, matrix=parameters.matrix, interpolation=parameters.interpolation, fov=parameters.fov,
+        thickness=parameters.thickness, gap=parameters.gap, slices=parameters.slices,
+        head_rotation=parameters.head_rotation, slice_rotation=parameters.slice_rotation,
+        offset=parameters.offset,
+    )  # fmt: skip
+    tissues = tissue_values(parameters.tissues)
+    mask = None if lesion is None else np.asarray(lesion.mask, bool)
+    scene = Scene.build(
+        anatomy.labels, mask, _changes(anatomy, mask, parameters), tissues,
+        echo_time=parameters.echo_time, b_value=parameters.b_value,
+        fat_residue=parameters.fat_residue * tissues.signal("white-matter", parameters.echo_time),
+    )  # fmt: skip
+    fields = _coarse_fields(anatomy, frame, parameters)
+    images = _measure(scene, frame, fields, parameters)
+    return _finish(images, frame, parameters, anatomy, lesion)
+
+
+def _changes(anatomy: Anatomy, mask: Array | None, parameters: ScanParameters) -> Changes:
+    parts = [distractor_changes(anatomy, parameters.distractors, mask)]
+    if mask is not None:
+        acute = lesion_changes(mask, anatomy.grid.spacing, parameters.appearance)
+        # The soft edge reaches into brain only.
+        parts.append(acute.without(~anatomy.parenchyma.reshape(-1)[acute.voxels]))
+    return Changes.together(parts)
+
+
+def _coarse_fields(anatomy: Anatomy, frame: Frame, parameters: ScanParameters) -> CoarseFields:
+    """Shift and compression by off-resonance, textures and regional brightness."""
+    from scipy.ndimage import affine_transform
+
+    nodes = frame.nodes(FIELD_STEP)
+
+    def on_nodes(values: Array, to_index: Array) -> Array:
+        matrix = to_index @ nodes.affine
+        return np.asarray(
+            affine_transform(values, matrix[:3, :3], matrix[:3, 3], nodes.shape, order=1, mode="nearest")
+        )
+
+    ppm = on_nodes(field_map(anatomy, parameters.air_cells), np.diag([1 / STEP, 1 / STEP, 1 / STEP, 1.0]))
+    rng = generator(parameters.seed, "fields")
+    voxel = parameters.fov / parameters.matrix
+    voxels_per_ppm = LARMOR * parameters.field_strength * parameters.readout * 1e-3
+    drift = parameters.drift * smooth_noise(rng, nodes.shape, 30.0 / FIELD_STEP)
+    shift = drift - parameters.phase_sign * ppm * voxels_per_ppm * voxel
+    shift = np.clip(shift, -LARGEST_SHIFT, LARGEST_SHIFT)
+    compression = np.clip(1.0 + np.gradient(shift, FIELD_STEP, axis=parameters.phase_axis), *COMPRESSION)
+
+    texture, adc_texture = (
+        (0.8 * smooth_noise(rng, nodes.shape, 2.0) + 0.6 * smooth_noise(rng, nodes.shape, 0.0))
+        for _ in range(2)
+    )
+    correspondence = anatomy.correspondence
+    to_correspondence = np.linalg.inv(correspondence.grid.affine) @ anatomy.affine
+    region = on_nodes(_regions(correspondence.coordinates), to_correspondence) * parameters.region_strength
+    stack = np.stack([shift, compression, texture, adc_texture, region]).astype(np.float32)
+    return CoarseFields(np.ascontiguousarray(stack.transpose(3, 0, 1, 2)), FIELD_STEP)
+
+
+def _regions(points: Array) -> Array:
+    """Sum of soft spheres at :data:`REGIONS`, both sides, on standard-space ``points`` (3, ...)."""
+    total = np.zeros(points.shape[1:], np.float32)
+    for center, radius, strength in REGIONS:
+        square = (np.abs(points[0]) - center[0]) ** 2 + (points[1] - center[1]) ** 2 + (points[2] - center[2]) ** 2
+        total += strength * np.exp(-0.5 * square / (radius * 0.7) ** 2)
+    return total
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What the scanner measured, canonical (x, y, slices), signal in stored units."""
+
+    b0: Array
+    dwi: Array
+    lesion_share: Array
+    classes: Array
+    sigma: float
+
+
+def _measure(scene: Scene, frame: Frame, fields: CoarseFields, parameters: ScanParameters) -> _Images:
+    """Encode, shade, ghost and add noise, slice by slice."""
+    phase = parameters.phase_axis
+    encode_dwi, encode_b0, encode_noise = _encodings(frame, parameters)
+    gain = parameters.gain / scene.tissues.signal("white-matter", parameters.echo_time)
+    sigma = parameters.gain / parameters.snr
+    sigma_direction = sigma / np.sqrt(parameters.averages)
+    shading = Shading.draw(generator(parameters.seed, "shading"), parameters.shading, frame.shape)
+    gains = shading.planes(frame.shape) * np.float32(gain)
+    noise_rng = generator(parameters.seed, "noise")
+    block = frame.cells[0] // frame.shape[0]
+    fat_shift = round(_fat_shift(parameters) * frame.cells[phase] / parameters.matrix)
+
+    b0, dwi, share = (np.empty(frame.shape, np.float32) for _ in range(3))
+    classes = np.empty(frame.shape, np.uint8)
+    white = (2 + 2 * DIRECTIONS, parameters.matrix, parameters.matrix)
+    for k, part in enumerate(slices(scene, frame, fields, phase)):
+        fat = np.roll(part.fat, fat_shift, phase)
+        noise = np.matmul(encode_noise @ noise_rng.standard_normal(white, dtype=np.float32), encode_noise.T)
+        clean_b0 = with_ghost(encode_b0[0] @ (part.b0 + fat) @ encode_b0[1].T * gains[k], parameters.ghost, phase)
+        clean_dwi = with_ghost(encode_dwi[0] @ (part.dwi + fat) @ encode_dwi[1].T * gains[k], parameters.ghost, phase)
+        b0[:, :, k], dwi[:, :, k] = noisy_magnitudes(clean_b0, clean_dwi, noise, sigma, sigma_direction)
+        share[:, :, k] = block_mean(part.lesion, block)
+        classes[:, :, k] = most_frequent(part.classes, block)
+    return _Images(b0, dwi, share, classes, sigma)
+
+
+def _fat_shift(parameters: ScanParameters) -> float:
+    """Shift of fat along the phase-encoding axis (acquired voxels)."""
+    ppm = FAT_PPM * parameters.phase_sign
+    return ppm * LARMOR * parameters.field_strength * parameters.readout * 1e-3
+
+
+def _encodings(
+    frame: Frame, parameters: ScanParameters
+) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
+    """Encoding matrices (x, y) of DWI and of b0, and that of unit noise."""
+    fov, matrix = parameters.fov, parameters.matrix
+    image = kspace.cell_centers(frame.shape[0], fov)
+    cells = kspace.cell_centers(frame.cells[0], fov)
+    both = []
+    for motion in ((0.0, 0.0), parameters.motion):
+        pair = []
+        for axis in (0, 1):
+            decay = parameters.decay if axis == parameters.phase_axis else 0.0
+            weights = kspace.frequency_weights(matrix, parameters.apodization, decay)
+            pair.append(kspace.encoding_matrix(image + motion[axis], cells, fov, weights))
+        both.append((pair[0], pair[1]))
+    weights = kspace.frequency_weights(matrix, parameters.apodization)
+    noise = kspace.encoding_matrix(image, kspace.cell_centers(matrix, fov), fov, weights)
+    # Unit variance after filter and interpolation, on average over the image.
+    noise /= np.sqrt((noise**2).sum(axis=1).mean())
+    return both[0], both[1], noise
+
+
+def _finish(
+    images: _Images, frame: Frame, parameters: ScanParameters, anatomy: Anatomy, lesion: Lesion | None
+) -> Acquisition:
+    """Background, ADC, stripping, storage, orientation."""
+    b0, dwi, classes = images.b0, images.dwi, images.classes
+    if parameters.whole_numbers:
+        b0, dwi = np.rint(b0), np.rint(dwi)
+    adc = adc_map(b0, dwi, parameters.b_value, 3.0 * images.sigma)
+    mask, fallback = lesion_mask(images.lesion_share)
+    spacing = tuple(np.linalg.norm(frame.scanner_affine[:3, :3], axis=0))
+    if parameters.skull_stripped:
+        keep = brain_mask(classes, spacing, parameters.strip_level, parameters.seed)
+        b0, dwi, adc = (np.where(keep, image, np.float32(0)) for image in (b0, dwi, adc))
+        mask = mask & keep
+    elif parameters.masked_background:
+        background = b0 <= 3.5 * images.sigma
+        b0, dwi = (np.where(background, np.float32(0), image) for image in (b0, dwi))
+
+    record: dict[str, Any] = {
+        **parameters.record(),
+        "anatomy": anatomy.name,
+        "lesion": None if lesion is None else dict(lesion.record),
+        "lesion_age_hours": None if lesion is None else parameters.appearance.age_hours,
+        "lesion_by_largest_share": fallback,
+        "anatomy_from_scanner": frame.anatomy_from_scanner.tolist(),
+    }
+
+    def stored(array: Array) -> Volume:
+        canonical = Volume(np.ascontiguousarray(array), frame.scanner_affine, Storage(str(array.dtype)))
+        return _reoriented(canonical, parameters.orientation)
+
+    return Acquisition(
+        dwi=stored(dwi.astype(np.float32)), b0=stored(b0.astype(np.float32)), adc=stored(adc),
+        lesion=stored(mask.astype(np.uint8)), semantic_map=stored(classes),
+        b_value=parameters.b_value, record=record,
+    )  # fmt: skip
+
+
+def lesion_mask(share: Array) -> tuple[Array, bool]:
+    """Voxels of which at least half is lesion, and whether the rule for tiny lesions was needed.
+
+    A lesion that fills no voxel by half would vanish though it can be seen; a reader
+    marks its brightest voxel, so the voxels with the largest share stand for it if that is a quarter at least.
+    """
+    mask = share >= 0.5
+    largest = float(share.max(initial=0.0))
+    if mask.any() or largest < 0.25:
+        return mask, False
+    return share >= 0.999 * largest, True
+
+
+def _reoriented(volume: Volume, letters: str) -> Volume:
+    """The same image with array axes running to ``letters`` ("LPS": left, posterior, superior)."""
+    world = {"R": (0, False), "L": (0, True), "A": (1, False), "P": (1, True), "S": (2, False), "I": (2, True)}
+    axes, flips = zip(*(world[letter] for letter in letters), strict=True)
+    # What turns the wanted order to RAS; its inverse turns this canonical volume to the wanted order.
+    position = [axes.index(axis) for axis in range(3)]
+    wanted = Orientation(
+        (position[0], position[1], position[2]),
+        (flips[position[0]], flips[position[1]], flips[position[2]]),
+    )
+    array = np.ascontiguousarray(wanted.undo(volume.array))
+    turned = wanted.apply_to_grid(Volume(array, np.eye(4)).grid).affine
+    return Volume(array, volume.affine @ np.linalg.inv(turned), volume.storage)
