@@ -31,7 +31,7 @@ class Shading:
     log_gain: Array
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, strength: float, shape: tuple[int, int, int]) -> Shading:
+    def draw(cls, rng: np.random.Generator, strength: float) -> Shading:
         """Low-order shading: brighter toward the coil, and an irregular part."""
         nodes = (7, 7, 6)
         x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in nodes], indexing="ij")
@@ -65,12 +65,12 @@ def noisy_magnitudes(
 
     ``noise``: 2 + 2 * DIRECTIONS planes of unit variance (real and imaginary of each image).
     """
-    magnitude = np.hypot(b0 + sigma_b0 * noise[0], sigma_b0 * noise[1])
-    product = np.ones_like(dwi)
+    magnitude = np.sqrt((b0 + sigma_b0 * noise[0]) ** 2 + (sigma_b0 * noise[1]) ** 2)
+    scaled = noise[2:] * np.float32(sigma_direction)
+    squares = np.ones_like(dwi)
     for direction in range(DIRECTIONS):
-        real, imaginary = noise[2 + 2 * direction], noise[3 + 2 * direction]
-        product *= np.hypot(dwi + sigma_direction * real, sigma_direction * imaginary)
-    return magnitude, np.cbrt(product)
+        squares *= (dwi + scaled[2 * direction]) ** 2 + scaled[2 * direction + 1] ** 2
+    return magnitude, np.cbrt(np.sqrt(squares))
 
 
 def adc_map(b0: Array, dwi: Array, b_value: float, threshold: float) -> Array:

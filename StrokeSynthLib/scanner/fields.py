@@ -40,6 +40,26 @@ def linear_weights(positions: Array, nodes: int) -> Array:
     return weights
 
 
+def resample(values: Array, to_index: Array, shape: tuple[int, int, int]) -> Array:
+    """``values`` at ``to_index`` (4, 4) @ index for every index of ``shape``, float32.
+
+    Linear; outside ``values`` the nearest one. As scipy's ``affine_transform``, several times faster.
+    """
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T, np.float32))
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(to_index[:3, :3].ravel().tolist())
+    transform.SetTranslation(to_index[:3, 3].tolist())
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetSize([int(n) for n in shape])
+    resampler.SetTransform(transform)
+    resampler.SetInterpolator(sitk.sitkLinear)
+    resampler.SetUseNearestNeighborExtrapolator(True)
+    resampler.SetNumberOfThreads(1)
+    return np.ascontiguousarray(sitk.GetArrayFromImage(resampler.Execute(image)).T)
+
+
 def sample_at(field: Array, index: Array, step: float) -> Array:
     """Value of a coarse ``field`` at voxel indices (3, n) of a grid ``step`` times finer."""
     from scipy.ndimage import map_coordinates

@@ -70,8 +70,8 @@ def rotation(degrees: tuple[float, float, float]) -> Array:
 
 
 def slice_profile(thickness: float) -> tuple[Array, Array]:
-    """Sub-planes of one slice, about 1 mm apart: a box with softened edges."""
-    count = max(2, round(thickness / 1.1))
+    """Sub-planes of one slice, 1 to 1.5 mm apart: a box with softened edges."""
+    count = max(2, round(thickness / 1.35))
     heights = ((np.arange(count) + 0.5) / count - 0.5) * thickness * (1.0 + 0.5 / count)
     weights = np.ones(count)
     if count > 2:

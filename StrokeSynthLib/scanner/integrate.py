@@ -133,7 +133,7 @@ def slices(scene: Scene, frame: Frame, fields: CoarseFields, phase_axis: int) ->
         for plane, (height, weight) in enumerate(zip(center + heights, weights, strict=True)):
             field = planes.at(float(height))
             flat = _flat_indices(frame, start, along, field[0], float(height), scene.codes.shape)
-            codes = np.take(scene.codes.reshape(-1), flat)
+            codes = np.take(scene.codes.reshape(-1), flat, mode="clip")
             classes[plane] = codes & CLASS_BITS
             signal.add(codes, flat, field, np.float32(weight), b0, dwi)
             fat += (classes[plane] == _SCALP) * field[1] * np.float32(weight)
@@ -182,7 +182,7 @@ class _Signal:
             return
         _, compression, texture, adc_texture, region = (plane.reshape(-1)[where] for plane in field)
         found = codes.reshape(-1)[where]
-        kind = found & CLASS_BITS
+        kind = (found & CLASS_BITS).astype(np.intp)
         log_b0 = self.baseline[kind] + tissues.signal_texture[kind] * texture + tissues.region[kind] * region
         adc = tissues.adc[kind] * (1.0 + tissues.adc_texture[kind] * adc_texture)
         changed = np.flatnonzero(found & CHANGED_BIT)

@@ -22,7 +22,7 @@ from .acquisition import Acquisition
 from .artifacts import DIRECTIONS, Shading, adc_map, noisy_magnitudes, with_ghost
 from .changes import Changes
 from .distractors import Distractors, distractor_changes, draw_distractors
-from .fields import smooth_noise
+from .fields import resample, smooth_noise
 from .frame import Frame, place
 from .integrate import CoarseFields, Scene, block_mean, most_frequent, slices
 from .lesion_signal import LesionAppearance, draw_appearance, lesion_changes
@@ -34,7 +34,7 @@ from .tissue import TissueValues, draw_tissues, tissue_values
 Array = npt.NDArray[Any]
 
 #: Spacing of the nodes of smooth fields (mm).
-FIELD_STEP = 3.0
+FIELD_STEP = 4.0
 #: Largest shift by off-resonance (mm), and limits of compression; beyond them the image folds.
 LARGEST_SHIFT, COMPRESSION = 20.0, (0.15, 3.5)
 #: Off-resonance of fat (ppm).
@@ -225,17 +225,9 @@ def _changes(anatomy: Anatomy, mask: Array | None, parameters: ScanParameters) -
 
 def _coarse_fields(anatomy: Anatomy, frame: Frame, parameters: ScanParameters) -> CoarseFields:
     """Shift and compression by off-resonance, textures and regional brightness."""
-    from scipy.ndimage import affine_transform
-
     nodes = frame.nodes(FIELD_STEP)
-
-    def on_nodes(values: Array, to_index: Array) -> Array:
-        matrix = to_index @ nodes.affine
-        return np.asarray(
-            affine_transform(values, matrix[:3, :3], matrix[:3, 3], nodes.shape, order=1, mode="nearest")
-        )
-
-    ppm = on_nodes(field_map(anatomy, parameters.air_cells), np.diag([1 / STEP, 1 / STEP, 1 / STEP, 1.0]))
+    to_field = np.diag([1 / STEP, 1 / STEP, 1 / STEP, 1.0])
+    ppm = resample(field_map(anatomy, parameters.air_cells), to_field @ nodes.affine, nodes.shape)
     rng = generator(parameters.seed, "fields")
     voxel = parameters.fov / parameters.matrix
     voxels_per_ppm = LARMOR * parameters.field_strength * parameters.readout * 1e-3
@@ -250,7 +242,8 @@ def _coarse_fields(anatomy: Anatomy, frame: Frame, parameters: ScanParameters) -
     )
     correspondence = anatomy.correspondence
     to_correspondence = np.linalg.inv(correspondence.grid.affine) @ anatomy.affine
-    region = on_nodes(_regions(correspondence.coordinates), to_correspondence) * parameters.region_strength
+    region = resample(_regions(correspondence.coordinates), to_correspondence @ nodes.affine, nodes.shape)
+    region *= np.float32(parameters.region_strength)
     stack = np.stack([shift, compression, texture, adc_texture, region]).astype(np.float32)
     return CoarseFields(np.ascontiguousarray(stack.transpose(3, 0, 1, 2)), FIELD_STEP)
 
@@ -276,27 +269,32 @@ class _Images:
 
 
 def _measure(scene: Scene, frame: Frame, fields: CoarseFields, parameters: ScanParameters) -> _Images:
-    """Encode, shade, ghost and add noise, slice by slice."""
-    phase = parameters.phase_axis
-    encode_dwi, encode_b0, encode_noise = _encodings(frame, parameters)
+    """Encode, shade, ghost, add noise, filter and interpolate, slice by slice."""
+    phase, matrix = parameters.phase_axis, parameters.matrix
+    encode_dwi, encode_b0, reconstruct = _encodings(frame, parameters)
     gain = parameters.gain / scene.tissues.signal("white-matter", parameters.echo_time)
     sigma = parameters.gain / parameters.snr
-    sigma_direction = sigma / np.sqrt(parameters.averages)
-    shading = Shading.draw(generator(parameters.seed, "shading"), parameters.shading, frame.shape)
-    gains = shading.planes(frame.shape) * np.float32(gain)
+    # Of white noise before the filter, which takes some of it away.
+    white_sigma = sigma / float((reconstruct**2).sum(axis=1).mean())
+    direction_sigma = white_sigma / float(np.sqrt(parameters.averages))
+    shading = Shading.draw(generator(parameters.seed, "shading"), parameters.shading)
+    gains = shading.planes((matrix, matrix, frame.shape[2])) * np.float32(gain)
     noise_rng = generator(parameters.seed, "noise")
     block = frame.cells[0] // frame.shape[0]
-    fat_shift = round(_fat_shift(parameters) * frame.cells[phase] / parameters.matrix)
+    fat_shift = round(_fat_shift(parameters) * frame.cells[phase] / matrix)
 
     b0, dwi, share = (np.empty(frame.shape, np.float32) for _ in range(3))
     classes = np.empty(frame.shape, np.uint8)
-    white = (2 + 2 * DIRECTIONS, parameters.matrix, parameters.matrix)
     for k, part in enumerate(slices(scene, frame, fields, phase)):
         fat = np.roll(part.fat, fat_shift, phase)
-        noise = np.matmul(encode_noise @ noise_rng.standard_normal(white, dtype=np.float32), encode_noise.T)
-        clean_b0 = with_ghost(encode_b0[0] @ (part.b0 + fat) @ encode_b0[1].T * gains[k], parameters.ghost, phase)
-        clean_dwi = with_ghost(encode_dwi[0] @ (part.dwi + fat) @ encode_dwi[1].T * gains[k], parameters.ghost, phase)
-        b0[:, :, k], dwi[:, :, k] = noisy_magnitudes(clean_b0, clean_dwi, noise, sigma, sigma_direction)
+        noise = noise_rng.standard_normal((2 + 2 * DIRECTIONS, matrix, matrix), dtype=np.float32)
+        clean = [
+            with_ghost(encode[0] @ (object_ + fat) @ encode[1].T * gains[k], parameters.ghost, phase)
+            for object_, encode in ((part.b0, encode_b0), (part.dwi, encode_dwi))
+        ]
+        measured = noisy_magnitudes(clean[0], clean[1], noise, white_sigma, direction_sigma)
+        for image, magnitude in zip((b0, dwi), measured, strict=True):
+            image[:, :, k] = np.maximum(reconstruct @ magnitude @ reconstruct.T, 0.0)
         share[:, :, k] = block_mean(part.lesion, block)
         classes[:, :, k] = most_frequent(part.classes, block)
     return _Images(b0, dwi, share, classes, sigma)
@@ -311,23 +309,21 @@ def _fat_shift(parameters: ScanParameters) -> float:
 def _encodings(
     frame: Frame, parameters: ScanParameters
 ) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
-    """Encoding matrices (x, y) of DWI and of b0, and that of unit noise."""
+    """Matrices (x, y) from cells to acquired samples, of DWI and of b0, and from samples to the image."""
     fov, matrix = parameters.fov, parameters.matrix
-    image = kspace.cell_centers(frame.shape[0], fov)
+    samples = kspace.cell_centers(matrix, fov)
     cells = kspace.cell_centers(frame.cells[0], fov)
     both = []
     for motion in ((0.0, 0.0), parameters.motion):
         pair = []
         for axis in (0, 1):
             decay = parameters.decay if axis == parameters.phase_axis else 0.0
-            weights = kspace.frequency_weights(matrix, parameters.apodization, decay)
-            pair.append(kspace.encoding_matrix(image + motion[axis], cells, fov, weights))
+            weights = kspace.frequency_weights(matrix, 0.0, decay)
+            pair.append(kspace.encoding_matrix(samples + motion[axis], cells, fov, weights))
         both.append((pair[0], pair[1]))
     weights = kspace.frequency_weights(matrix, parameters.apodization)
-    noise = kspace.encoding_matrix(image, kspace.cell_centers(matrix, fov), fov, weights)
-    # Unit variance after filter and interpolation, on average over the image.
-    noise /= np.sqrt((noise**2).sum(axis=1).mean())
-    return both[0], both[1], noise
+    image = kspace.cell_centers(frame.shape[0], fov)
+    return both[0], both[1], kspace.encoding_matrix(image, samples, fov, weights)
 
 
 def _finish(

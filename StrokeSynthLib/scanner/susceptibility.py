@@ -83,13 +83,26 @@ def _sources(anatomy: Anatomy, labels: Array, air_cells: dict[str, float]) -> Ar
         # A map of the brain alone: the head around it is not known, so no air touches it.
         shell = binary_dilation(inside, iterations=5)
         chi[~shell] = AIR_PPM
-    affine = anatomy.affine.copy()
-    affine[:3, :3] = affine[:3, :3] * STEP
-    points = anatomy.correspondence.standard_points(type(anatomy.grid)(labels.shape, affine))
     for name, radius in air_cells.items():
-        center = np.array(AIR_CELLS[name][0], np.float32)[:, None, None, None]
-        chi[(((points - center) ** 2).sum(axis=0) < radius**2) & ~inside] = AIR_PPM
+        center = _voxel_at(anatomy, AIR_CELLS[name][0]) / STEP
+        reach = radius / (np.array(anatomy.grid.spacing) * STEP)
+        box = tuple(
+            slice(max(int(c - r), 0), max(int(c + r) + 2, 0)) for c, r in zip(center, reach, strict=True)
+        )
+        x, y, z = np.ogrid[box]
+        ball = sum(((g - c) / r) ** 2 for g, c, r in zip((x, y, z), center, reach, strict=True)) < 1.0
+        part = chi[box]
+        part[(ball[tuple(slice(0, n) for n in part.shape)]) & ~inside[box]] = AIR_PPM
     return chi
+
+
+def _voxel_at(anatomy: Anatomy, standard: tuple[float, float, float]) -> Array:
+    """Voxel of the anatomy whose place in standard space is nearest to ``standard`` (RAS mm)."""
+    correspondence = anatomy.correspondence
+    square = sum((axis - place) ** 2 for axis, place in zip(correspondence.coordinates, standard, strict=True))
+    node = np.unravel_index(int(np.argmin(square)), square.shape)
+    to_voxel = np.linalg.inv(anatomy.affine) @ correspondence.grid.affine
+    return np.asarray(to_voxel[:3, :3] @ np.array(node) + to_voxel[:3, 3])
 
 
 def _dipole(chi: Array, spacing: tuple[float, float, float]) -> Array:
@@ -113,7 +126,12 @@ def _shimmed(field: Array, brain: Array) -> Array:
     """The field less its best second-order polynomial over the brain."""
     if brain.sum() < 50:
         return field
-    x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in field.shape], indexing="ij", sparse=True)
+    # The polynomial stays constant outside the brain's box: extrapolated, it would fold the image.
+    axes = []
+    for axis, n in enumerate(field.shape):
+        where = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))
+        axes.append(np.clip(np.linspace(-1, 1, n), *np.linspace(-1, 1, n)[where[[0, -1]]]))
+    x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
     terms = [1.0 + 0 * x, x, y, z, x * y, x * z, y * z, x**2, y**2, z**2]
     design = np.stack([np.broadcast_to(term, field.shape)[brain] for term in terms], axis=1)
     weights = np.linalg.lstsq(design[::3], field[brain][::3], rcond=None)[0]
