@@ -1,0 +1,155 @@
+"""Training cases as stacks of slices in memory, batches drawn from them, and their augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ...progress import Progress, ProgressEvent
+from ...schema import CLASS_COUNT, LESION, MIRRORED
+from ..examples import IS_INTRACRANIAL, Example
+from ..physics.mixing import CaseFit, Residuals
+from ..physics.model import SignalModel
+from ..signal import adc_from
+from .frame import Frame
+from .sketch import measured_painting
+
+Array = npt.NDArray[Any]
+
+#: Half of the slices show lesion, where there is any: it is the rarest class and the one that counts.
+_LESION_SHARE = 0.5
+#: Finest in-plane spacing of the frame (mm): finer cohorts are painted finer by the sketch.
+_FINEST = 1.6
+_ROTATION, _ZOOM, _SHEAR, _SHIFT = np.deg2rad(5.0), 0.05, 0.03, 0.02
+_CHANNELS = ("sketch b0", "sketch adc", "b0", "adc", "dwi")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One case in the frame: ``labels`` (x, y, z) with the lesion as class; ``images`` (5, x, y, z) float16."""
+
+    labels: Array
+    images: Array
+    noise: tuple[float, float]
+    b_value: float
+    left_right: int
+    lesion_slices: Array
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of one step: ``onehot`` (n, 44, x, y[, z]), ``sketch`` and ``target`` (b0, ADC, DWI)."""
+
+    onehot: Tensor
+    sketch: Tensor
+    target: Tensor
+    noise: Tensor
+    b_value: Tensor
+
+    def to(self, device: str) -> Batch:
+        """The same on another device."""
+        return Batch(*(t.to(device) for t in (self.onehot, self.sketch, self.target, self.noise, self.b_value)))
+
+
+def frame_mask(labels: Array, stripped: bool) -> Array:
+    """What the frame must hold: the brain of a skull-stripped cohort, else all that is not air."""
+    mask = IS_INTRACRANIAL[labels] if stripped else labels > 0
+    return mask if mask.any() else np.ones_like(mask)
+
+
+def frame_spacing(examples: Sequence[Example]) -> float:
+    """In-plane spacing of the cohort's frame (mm)."""
+    spacings = [sorted(e.spacing)[:2] for e in examples]
+    return max(float(np.median(spacings)), _FINEST)
+
+
+def make_stacks(
+    examples: Sequence[Example], fits: Sequence[tuple[CaseFit, Residuals]], model: SignalModel,
+    target: float, multiple: tuple[int, ...], progress: Progress,
+) -> list[Stack]:  # fmt: skip
+    """Bring all cases to frames of one in-plane size."""
+    masks = [frame_mask(e.labels, model.stripped) for e in examples]
+    frames = [Frame.around(m, e.spacing, target, multiple=multiple) for m, e in zip(masks, examples, strict=True)]
+    least = (max(f.shape[0] for f in frames), max(f.shape[1] for f in frames))
+    stacks = []
+    for number, (example, fit, mask) in enumerate(zip(examples, fits, masks, strict=True)):
+        progress(ProgressEvent("Preparing cases", number, len(examples), example.name))
+        frame = Frame.around(mask, example.spacing, target, least, multiple)
+        stacks.append(_stack(example, *fit, model, frame))
+    return stacks
+
+
+def _stack(example: Example, fit: CaseFit, residuals: Residuals, model: SignalModel, frame: Frame) -> Stack:
+    painting = measured_painting(example, fit, residuals, model.of_case(fit))
+    sketch_adc = adc_from(painting.b0, painting.dwi, example.b_value)
+    labels = frame.forward(example.labels, order=0)
+    lesion = frame.forward(example.lesion.astype(np.float32)) > 0.5
+    filled = painting.filled
+    images = [painting.b0, sketch_adc, *(np.where(filled, a, 0.0) for a in (example.b0, example.adc, example.dwi))]
+    stacked = np.stack([frame.forward(image.astype(np.float32)) for image in images])
+    return Stack(
+        np.where(lesion, LESION, labels).astype(np.uint8), np.minimum(stacked, 100.0).astype(np.float16),
+        (fit.b0_noise, fit.dwi_noise), example.b_value, frame.left_right,
+        np.flatnonzero(lesion.any(axis=(0, 1))),
+    )  # fmt: skip
+
+
+def draw_batch(stacks: Sequence[Stack], size: int, depth: int, rng: np.random.Generator) -> Batch:
+    """Draw and augment ``size`` slices (``depth`` 1) or blocks of ``depth`` slices."""
+    items = [_draw_item(stacks[int(rng.integers(len(stacks)))], depth, rng) for _ in range(size)]
+    labels = torch.stack([item[0] for item in items])
+    images = torch.stack([item[1] for item in items])
+    onehot = torch.nn.functional.one_hot(labels.long(), CLASS_COUNT).movedim(-1, 1).float()
+    noise, b_value = torch.tensor([i[2] for i in items]), torch.tensor([i[3] for i in items])
+    if depth == 1:
+        onehot, images = onehot[..., 0], images[..., 0]
+    return Batch(onehot, images[:, :2], images[:, 2:], noise, b_value)
+
+
+def _draw_item(
+    stack: Stack, depth: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, tuple[float, float], float]:
+    slices = stack.labels.shape[2]
+    if stack.lesion_slices.size and rng.random() < _LESION_SHARE:
+        middle = int(rng.choice(stack.lesion_slices))
+    else:
+        middle = int(rng.integers(slices))
+    first = int(np.clip(middle - depth // 2, 0, max(slices - depth, 0)))
+    labels = torch.from_numpy(stack.labels[:, :, first : first + depth])
+    images = torch.from_numpy(stack.images[..., first : first + depth].astype(np.float32))
+    if rng.random() < 0.5:
+        labels = torch.from_numpy(_MIRROR)[labels.long()].flip(stack.left_right)
+        images = images.flip(stack.left_right + 1)
+    labels, images = _warped(labels, images, rng)
+    return labels, images, stack.noise, stack.b_value
+
+
+_MIRROR = np.array([*MIRRORED, LESION], np.uint8)
+
+
+def _warped(labels: Tensor, images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Small in-plane rotation, stretch, shear and shift, the same for all slices (x, y, z)."""
+    angle = rng.uniform(-_ROTATION, _ROTATION)
+    zoom = 1.0 + rng.uniform(-_ZOOM, _ZOOM) + rng.uniform(-_ZOOM, _ZOOM, 2)
+    shear, shift = rng.uniform(-_SHEAR, _SHEAR), 2.0 * rng.uniform(-_SHIFT, _SHIFT, 2)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = np.zeros((1, 2, 3), np.float32)
+    matrix[0, :, :2] = turn @ np.array([[1.0, shear], [0.0, 1.0]]) @ np.diag(zoom)
+    matrix[0, :, 2] = shift
+    slices, (x, y) = labels.shape[2], labels.shape[:2]
+    grid = torch.nn.functional.affine_grid(torch.from_numpy(matrix), [1, 1, x, y], align_corners=False)
+    as_channels = images.permute(0, 3, 1, 2).reshape(1, -1, x, y)
+    # Cubic, because linear interpolation would smooth the noise that the network is judged by.
+    moved = torch.nn.functional.grid_sample(as_channels, grid, mode="bicubic", align_corners=False)
+    moved = moved.reshape(images.shape[0], slices, x, y).permute(0, 2, 3, 1).clamp_min(0.0)
+    plane = labels.permute(2, 0, 1)[None].float()
+    turned = torch.nn.functional.grid_sample(plane, grid, mode="nearest", align_corners=False)
+    new_labels = turned[0].permute(1, 2, 0).to(torch.uint8)
+    # Cubic overshoot must not leave signal where the sketch is empty.
+    return new_labels, moved * (moved[:1] > 1e-4)

@@ -1,0 +1,126 @@
+"""The frame that the network works in: slices last, one in-plane spacing, cut to the head.
+
+Only the network's *correction* goes through the frame and back; the sketch it corrects is
+painted on the user's own grid, so that a fine map gives a fine image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..physics.mixing import slice_axis
+
+Array = npt.NDArray[Any]
+
+#: In-plane spacings within this factor of the frame's are left alone: no interpolation.
+_CLOSE_ENOUGH = 1.25
+_MARGIN = 4
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the frame's array lies in a RAS+ array.
+
+    Parameters
+    ----------
+    native_shape
+        Of the RAS+ array.
+    order
+        Axes of the RAS+ array in the frame's order; the slice axis is last.
+    scale
+        RAS+ voxels (frame order) per frame voxel.
+    start
+        RAS+ voxel (frame order) at the first frame voxel.
+    shape
+        Of the frame's array.
+    """
+
+    native_shape: tuple[int, ...]
+    order: tuple[int, int, int]
+    scale: tuple[float, float, float]
+    start: tuple[float, float, float]
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def around(
+        cls, mask: Array, spacing: tuple[float, float, float], target: float,
+        least: tuple[int, int] = (0, 0), multiple: tuple[int, ...] = (16, 16),
+    ) -> Frame:  # fmt: skip
+        """Frame that holds ``mask``, in-plane spacing ``target`` (mm).
+
+        ``least`` in-plane size and ``multiple`` (also along slices, where it has three entries)
+        make all cases of a cohort the same size.
+        """
+        across = slice_axis(spacing)
+        in_plane = [axis for axis in range(3) if axis != across]
+        order = (in_plane[0], in_plane[1], across)
+        steps = [*(multiple if len(multiple) == 3 else (*multiple, 1))]
+        scale, start, shape = [], [], []
+        for place, axis in enumerate(order):
+            close = 1 / _CLOSE_ENOUGH <= spacing[axis] / target <= _CLOSE_ENOUGH
+            factor = 1.0 if place == 2 or close else target / spacing[axis]
+            hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+            low, high = (int(hit[0]), int(hit[-1])) if hit.size else (0, mask.shape[axis] - 1)
+            margin = 0 if place == 2 else _MARGIN
+            size = int(np.ceil((high - low + 1) / factor)) + 2 * margin
+            size = max(size, least[place] if place < 2 else 1)
+            size = int(np.ceil(size / steps[place])) * steps[place]
+            first = (low + high) / 2.0 - (size - 1) / 2.0 * factor
+            scale.append(factor)
+            start.append(float(np.floor(first)) if factor == 1.0 else first)
+            shape.append(size)
+        return cls(
+            mask.shape, order, (scale[0], scale[1], scale[2]), (start[0], start[1], start[2]),
+            (shape[0], shape[1], shape[2]),
+        )  # fmt: skip
+
+    @property
+    def left_right(self) -> int:
+        """Which axis of the frame runs from left to right."""
+        return self.order.index(0)
+
+    def forward(self, array: Array, order: int = 1) -> Array:
+        """A RAS+ array brought to the frame; 0 outside. Order 0 keeps labels."""
+        turned = array.transpose(self.order)
+        if all(s == 1.0 for s in self.scale):
+            return _cut(turned, [int(s) for s in self.start], self.shape)
+        from scipy.ndimage import affine_transform, gaussian_filter
+
+        if order > 0:
+            # A coarser voxel averages finer ones: the width by which their boxes differ.
+            sigma = [0.29 * np.sqrt(max(s * s - 1.0, 0.0)) for s in self.scale]
+            turned = gaussian_filter(turned.astype(np.float32), sigma)
+        return np.asarray(
+            affine_transform(turned, np.array(self.scale), np.array(self.start), self.shape, order=order)
+        )
+
+    def back(self, array: Array) -> Array:
+        """A frame array brought to the RAS+ grid, linearly (float32); edges continue outside."""
+        shape = tuple(self.native_shape[axis] for axis in self.order)
+        if all(s == 1.0 for s in self.scale):
+            native = _cut(array, [-int(s) for s in self.start], shape)
+        else:
+            from scipy.ndimage import affine_transform
+
+            scale = 1.0 / np.array(self.scale)
+            native = affine_transform(
+                array.astype(np.float32), scale, -np.array(self.start) * scale, shape, order=1, mode="nearest"
+            )
+        return np.ascontiguousarray(native.transpose(np.argsort(self.order)))
+
+
+def _cut(array: Array, start: list[int], shape: tuple[int, ...]) -> Array:
+    result = np.zeros(shape, array.dtype)
+    source, target = [], []
+    for first, size, length in zip(start, shape, array.shape, strict=True):
+        low, high = max(first, 0), min(first + size, length)
+        if low >= high:
+            return result
+        source.append(slice(low, high))
+        target.append(slice(low - first, high - first))
+    result[tuple(target)] = array[tuple(source)]
+    return result

@@ -1,0 +1,83 @@
+"""What generator and discriminator are trained by.
+
+Least-squares adversarial loss (Mao et al., ICCV 2017) on patches of image and map, with the
+discriminator's targets 1 for real and 0 for fake; plus 10 x L1 on b0, ADC and the DWI that
+follows from them, lesion voxels weighted more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...schema import LESION
+from .dataset import Batch
+
+L1_WEIGHT = 10.0
+_LESION_WEIGHT = 5.0
+_BACKGROUND_WEIGHT = 0.1
+#: Brings b0, ADC and DWI (white matter: 1, 0.75, 0.47) to about the same size.
+_SCALES = (0.5, 0.5, 1.5)
+_LARGEST = 3.0
+
+Discriminator = Callable[[Tensor], list[Tensor]]
+
+
+def _broadcast(values: Tensor, like: Tensor) -> Tensor:
+    return values.reshape(-1, 1, *([1] * (like.ndim - 2)))
+
+
+def with_dwi(painted: Tensor, b_value: Tensor) -> Tensor:
+    """b0 and ADC (n, 2, ...) -> b0, ADC and DWI = b0 exp(-b ADC) (n, 3, ...)."""
+    b0, adc = painted[:, :1], painted[:, 1:2]
+    dwi = b0 * torch.exp(-_broadcast(b_value, b0) * 1e-3 * adc)
+    return torch.cat([b0, adc, dwi], 1)
+
+
+def scaled(images: Tensor) -> Tensor:
+    """Channels b0, ADC, DWI brought to one size and clipped."""
+    factors = torch.tensor(_SCALES, dtype=images.dtype, device=images.device)
+    return (images * factors.reshape(1, 3, *([1] * (images.ndim - 2)))).clamp(0.0, _LARGEST)
+
+
+def as_scanned(images: Tensor, batch: Batch, noise: Tensor) -> Tensor:
+    """The painted images with the case's Rician noise, and the ADC that follows from them.
+
+    ``noise`` (n, 4, ...) standard normal. The painting itself stays free of noise; only the
+    discriminator sees it, so that it judges anatomy and not the lack of noise.
+    """
+    sigma_b0, sigma_dwi = (_broadcast(batch.noise[:, i], images) for i in (0, 1))
+    filled = (batch.sketch[:, :1] > 0).to(images.dtype)
+    tiny = 1e-8
+    b0 = torch.sqrt((images[:, :1] + sigma_b0 * noise[:, :1]) ** 2 + (sigma_b0 * noise[:, 1:2]) ** 2 + tiny)
+    dwi = torch.sqrt((images[:, 2:] + sigma_dwi * noise[:, 2:3]) ** 2 + (sigma_dwi * noise[:, 3:]) ** 2 + tiny)
+    ratio = torch.log(b0.clamp_min(0.02) / dwi.clamp_min(0.02))
+    adc = (ratio / (_broadcast(batch.b_value, images) * 1e-3)).clamp(0.0, 4.0)
+    return torch.cat([b0, adc, dwi], 1) * filled
+
+
+def image_loss(images: Tensor, batch: Batch) -> Tensor:
+    """Weighted L1 between painted and real b0, ADC and DWI."""
+    lesion = batch.onehot[:, LESION : LESION + 1]
+    filled = (batch.sketch[:, :1] > 0).to(images.dtype)
+    weight = _BACKGROUND_WEIGHT + (1.0 - _BACKGROUND_WEIGHT) * filled + _LESION_WEIGHT * lesion
+    difference = (scaled(images) - scaled(batch.target)).abs().mean(1, keepdim=True)
+    return (weight * difference).sum() / weight.sum()
+
+
+def discriminator_loss(
+    discriminator: Discriminator, adversarial: Any, real: Tensor, fake: Tensor
+) -> Tensor:
+    """Mean of the losses on real (target 1) and fake (target 0); no gradient reaches the generator."""
+    on_real = adversarial(discriminator(real)[-1], target_is_real=True, for_discriminator=True)
+    on_fake = adversarial(discriminator(fake.detach())[-1], target_is_real=False, for_discriminator=True)
+    return 0.5 * (on_real + on_fake)  # type: ignore[no-any-return]
+
+
+def fooling_loss(discriminator: Discriminator, adversarial: Any, fake: Tensor) -> Tensor:
+    """How far the discriminator is from taking ``fake`` for real."""
+    loss: Tensor = adversarial(discriminator(fake)[-1], target_is_real=True, for_discriminator=False)
+    return loss

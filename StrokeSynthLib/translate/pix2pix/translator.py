@@ -1,0 +1,202 @@
+"""``pix2pix``: learn to paint the cohort's images on a map, with and without a lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...cohort.case import CaseFiles
+from ...device import Device, choose_device
+from ...errors import BadInputError
+from ...modelfolder import ModelFolder, open_model, save_model
+from ...progress import Progress, ProgressEvent, silent
+from ...randomness import generator as random_stream
+from ...schema import CLASS_COUNT, LESION
+from ...volume import Volume
+from ..background import softened
+from ..examples import check_labels, load_examples
+from ..options import TranslatorOptions
+from ..output import Rendering, check_inputs, effect_of, images_of
+from ..physics.mixing import fit_case
+from ..physics.model import CaseDraw, SignalModel
+from ..physics.paint import add_noise, draw_texture, fill_under_lesion, paint
+from ..signal import adc_from, dwi_from
+from ..translator import Background, SyntheticImages
+from .dataset import frame_mask, frame_spacing, make_stacks
+from .frame import Frame
+from .networks import REACH, Generator, GeneratorOptions
+from .sketch import slow_part
+
+Array = npt.NDArray[Any]
+KIND = "pix2pix"
+_SLICES_AT_ONCE = 8
+
+
+class Pix2PixTranslator:
+    """Sketches a map with drawn values and lets the trained generator correct the sketch.
+
+    The seed decides the sketch (contrast, lesion, bias field, texture) and the noise; the generator
+    itself is deterministic.
+    """
+
+    kind = KIND
+
+    def __init__(
+        self, generator: Generator, model: SignalModel, spacing: float, size: tuple[int, int],
+        model_hash: str, device: Device,
+    ) -> None:  # fmt: skip
+        self.generator = generator.to(device.name).eval()
+        self.model = model
+        self.spacing = spacing
+        self.size = size
+        self.model_hash = model_hash
+        self.device = device
+
+    def translate(
+        self,
+        semantic_map: Volume,
+        lesion: Volume | None = None,
+        *,
+        seed: int = 0,
+        background: Background | None = None,
+    ) -> SyntheticImages:
+        """Draw images; see :class:`~StrokeSynthLib.translate.translator.Translator`."""
+        check_inputs(semantic_map, lesion, background)
+        canonical = semantic_map.canonical()
+        labels = check_labels(canonical.array, str(semantic_map.source or "the semantic map"))
+        mask = np.zeros(labels.shape, bool) if lesion is None else lesion.canonical().array > 0
+        rendering = self._render(labels, mask, canonical.spacing, seed, background)
+        return images_of(
+            rendering, semantic_map=semantic_map, lesion=lesion, background=background, kind=KIND,
+            model_hash=self.model_hash, seed=seed,
+        )  # fmt: skip
+
+    def _render(
+        self, labels: Array, lesion: Array, spacing: tuple[float, float, float], seed: int,
+        background: Background | None,
+    ) -> Rendering:  # fmt: skip
+        draw = self.model.draw(random_stream(seed, "case"))
+        labels = fill_under_lesion(labels, lesion, spacing)
+        b0, dwi, filled = self._painted(labels, lesion, spacing, draw, seed)
+        effect = None
+        if background is not None:
+            bare = self._painted(labels, np.zeros_like(lesion), spacing, draw, seed)
+            effect = effect_of((b0, dwi), bare[:2], softened(lesion, draw.blur_mm, spacing), draw.b_value)
+        noisy_b0, noisy_dwi, adc = add_noise(b0, dwi, filled, draw, seed)
+        return Rendering(
+            noisy_b0 * draw.level, noisy_dwi * draw.level, adc, draw.b_value, effect, draw.record()
+        )
+
+    def _painted(
+        self, labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int
+    ) -> tuple[Array, Array, Array]:
+        """b0 and DWI without noise on the map's own grid, and what of it is not empty."""
+        texture = slow_part(draw_texture(labels, lesion, spacing, draw, seed), labels, lesion, spacing)
+        sketch = paint(labels, lesion, spacing, draw, texture)
+        sketch_adc = adc_from(sketch.b0, sketch.dwi, draw.b_value)
+        frame = Frame.around(
+            frame_mask(labels, draw.stripped), spacing, self.spacing, self.size, self.generator.options.multiple
+        )
+        classes = np.where(frame.forward(lesion.astype(np.float32)) > 0.5, LESION, frame.forward(labels, order=0))
+        inputs = np.stack([frame.forward(sketch.b0), frame.forward(sketch_adc)])
+        painted = self._generate(classes, inputs)
+        empty = inputs[0] <= 0
+        log_b0 = np.where(empty, 0.0, np.log(np.maximum(painted[0], 1e-5) / np.maximum(inputs[0], 1e-5)))
+        change = np.where(empty, 0.0, painted[1] - inputs[1])
+        # Only the correction is interpolated; the sketch has the map's own resolution.
+        b0 = sketch.b0 * np.exp(np.clip(frame.back(log_b0), -REACH, REACH))
+        adc = np.maximum(sketch_adc + frame.back(change), 0.0)
+        return b0, dwi_from(b0, adc, draw.b_value), sketch.filled
+
+    def _generate(self, classes: Array, sketch: Array) -> Array:
+        """Run the network over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
+        labels = torch.from_numpy(classes.astype(np.int64))
+        inputs = torch.from_numpy(sketch.astype(np.float32))
+        with torch.inference_mode(), self.device.autocast():
+            if self.generator.options.dimensions == 3:
+                onehot = torch.nn.functional.one_hot(labels, CLASS_COUNT).movedim(-1, 0).float()[None]
+                result = self._run(onehot, inputs[None])[0]
+                return np.asarray(result.numpy())
+            parts = []
+            for first in range(0, labels.shape[2], _SLICES_AT_ONCE):
+                piece = labels[:, :, first : first + _SLICES_AT_ONCE].permute(2, 0, 1)
+                onehot = torch.nn.functional.one_hot(piece, CLASS_COUNT).movedim(-1, 1).float()
+                parts.append(self._run(onehot, inputs[..., first : first + _SLICES_AT_ONCE].permute(3, 0, 1, 2)))
+            return np.asarray(torch.cat(parts).permute(1, 2, 3, 0).numpy())
+
+    def _run(self, onehot: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.generator(onehot.to(self.device.name), sketch.to(self.device.name))
+        return output.float().cpu()
+
+
+def train_pix2pix(
+    cases: Sequence[CaseFiles], out: Path, options: TranslatorOptions, progress: Progress = silent
+) -> ModelFolder:
+    """Fit the signal model, then train the generator on ``cases``, and save both."""
+    from ...segment.checkpoint import forget_state
+    from .training import train
+
+    device = choose_device(options.device)
+    examples = load_examples(cases, options.map_maker, progress)
+    fits = []
+    for number, example in enumerate(examples):
+        progress(ProgressEvent("Fitting signal statistics", number, len(examples), example.name))
+        fits.append(fit_case(example))
+    model = SignalModel.from_fits([fit for fit, _ in fits])
+    network = GeneratorOptions(dimensions=options.dimensions, width=options.width)
+    spacing = frame_spacing(examples)
+    stacks = make_stacks(examples, fits, model, spacing, network.multiple, progress)
+    size = stacks[0].labels.shape[:2]
+    trained = train(stacks, network, options, device, out, progress)
+    record = trained.record | {
+        "cases": [e.name for e in examples],
+        "with_lesion": int(len(model.lesions)),
+        "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
+        "b0_derived_in": [e.name for e in examples if e.b0_derived],
+    }
+    config = {
+        "generator": network.config(),
+        "spacing": spacing,
+        "size": list(size),
+        "signal": model.to_config(),
+    }
+    arrays = {name: value.detach().cpu().numpy() for name, value in trained.generator.state_dict().items()}
+    folder = save_model(
+        out, kind=KIND, config=config, training=record, arrays=arrays, card=_card(record, network)
+    )
+    forget_state(out)
+    return folder
+
+
+def open_pix2pix(path: str | Path, device: str = "auto") -> Pix2PixTranslator:
+    """Open a saved model on ``device``."""
+    folder = open_model(path, KIND)
+    chosen = choose_device(device)
+    try:
+        config = folder.config
+        network = Generator(GeneratorOptions.from_config(config["generator"]))
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in folder.arrays().items()})
+        model = SignalModel.from_config(config["signal"])
+        spacing, size = float(config["spacing"]), (int(config["size"][0]), int(config["size"][1]))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BadInputError(
+            f"{folder.path}: damaged ({str(error).splitlines()[0]}); train it again."
+        ) from error
+    return Pix2PixTranslator(network, model, spacing, size, folder.hash, chosen)
+
+
+def _card(record: dict[str, Any], network: GeneratorOptions) -> str:
+    return (
+        "# Translator `pix2pix`\n\n"
+        f"Conditional adversarial network ({network.dimensions}D U-Net, first width {network.width}), trained for "
+        f"{record['steps']} steps of {record['batch']} on {len(record['cases'])} cases, {record['with_lesion']} "
+        "with a lesion.\n\n"
+        "Input: one-hot map with the lesion as last class, and a sketch of b0 and ADC drawn from signal\n"
+        "statistics fitted to the same cases. Output: b0 and ADC; DWI by the signal equation.\n\n"
+        "For research use only. Not for diagnosis or treatment decisions.\n"
+    )
