@@ -35,8 +35,10 @@ Array = npt.NDArray[Any]
 
 #: Spacing of the nodes of smooth fields (mm).
 FIELD_STEP = 4.0
-#: Largest shift by off-resonance (mm), and limits of compression; beyond them the image folds.
-LARGEST_SHIFT, COMPRESSION = 20.0, (0.15, 3.5)
+#: Largest shift by off-resonance (mm) and largest brightening by pile-up.
+LARGEST_SHIFT, LARGEST_COMPRESSION = 20.0, 3.5
+#: Scanners compute no ADC where b0 is below this many standard deviations of noise.
+ADC_THRESHOLD = 3.5
 #: Off-resonance of fat (ppm).
 FAT_PPM = -3.4
 #: Regions that are brighter on DWI: standard-space RAS mm of the right side, radius (mm), strength.
@@ -233,8 +235,7 @@ def _coarse_fields(anatomy: Anatomy, frame: Frame, parameters: ScanParameters) -
     voxels_per_ppm = LARMOR * parameters.field_strength * parameters.readout * 1e-3
     drift = parameters.drift * smooth_noise(rng, nodes.shape, 30.0 / FIELD_STEP)
     shift = drift - parameters.phase_sign * ppm * voxels_per_ppm * voxel
-    shift = np.clip(shift, -LARGEST_SHIFT, LARGEST_SHIFT)
-    compression = np.clip(1.0 + np.gradient(shift, FIELD_STEP, axis=parameters.phase_axis), *COMPRESSION)
+    shift, compression = _unfolded(np.clip(shift, -LARGEST_SHIFT, LARGEST_SHIFT), parameters.phase_axis)
 
     texture, adc_texture = (
         (0.8 * smooth_noise(rng, nodes.shape, 2.0) + 0.6 * smooth_noise(rng, nodes.shape, 0.0))
@@ -248,6 +249,21 @@ def _coarse_fields(anatomy: Anatomy, frame: Frame, parameters: ScanParameters) -
     return CoarseFields(np.ascontiguousarray(stack.transpose(3, 0, 1, 2)), FIELD_STEP)
 
 
+def _unfolded(shift: Array, axis: int) -> tuple[Array, Array]:
+    """Shift that never runs backward from the middle outward, and its compression.
+
+    Where it would, the image folds; there the nearer part is kept and what is behind it gives no signal.
+    """
+    count = shift.shape[axis]
+    place = np.moveaxis(shift, axis, 0) + (np.arange(count) * FIELD_STEP)[:, None, None]
+    middle = count // 2
+    place[middle:] = np.maximum.accumulate(place[middle:], axis=0)
+    place[: middle + 1] = np.minimum.accumulate(place[middle::-1], axis=0)[::-1]
+    compression = np.clip(np.gradient(place, FIELD_STEP, axis=0), 0.0, LARGEST_COMPRESSION)
+    place -= (np.arange(count) * FIELD_STEP)[:, None, None]
+    return np.moveaxis(place, 0, axis), np.moveaxis(compression, 0, axis)
+
+
 def _regions(points: Array) -> Array:
     """Sum of soft spheres at :data:`REGIONS`, both sides, on standard-space ``points`` (3, ...)."""
     total = np.zeros(points.shape[1:], np.float32)
@@ -259,7 +275,7 @@ def _regions(points: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Images:
-    """What the scanner measured, canonical (x, y, slices), signal in stored units."""
+    """What the scanner measured, canonical (x, y, slices), signal and its noise ``sigma`` in stored units."""
 
     b0: Array
     dwi: Array
@@ -297,7 +313,7 @@ def _measure(scene: Scene, frame: Frame, fields: CoarseFields, parameters: ScanP
             image[:, :, k] = np.maximum(reconstruct @ magnitude @ reconstruct.T, 0.0)
         share[:, :, k] = block_mean(part.lesion, block)
         classes[:, :, k] = most_frequent(part.classes, block)
-    return _Images(b0, dwi, share, classes, sigma)
+    return _Images(b0, dwi, share, classes, white_sigma)
 
 
 def _fat_shift(parameters: ScanParameters) -> float:
@@ -333,7 +349,7 @@ def _finish(
     b0, dwi, classes = images.b0, images.dwi, images.classes
     if parameters.whole_numbers:
         b0, dwi = np.rint(b0), np.rint(dwi)
-    adc = adc_map(b0, dwi, parameters.b_value, 3.0 * images.sigma)
+    adc = adc_map(b0, dwi, parameters.b_value, ADC_THRESHOLD * images.sigma)
     mask, fallback = lesion_mask(images.lesion_share)
     spacing = tuple(np.linalg.norm(frame.scanner_affine[:3, :3], axis=0))
     if parameters.skull_stripped:
@@ -341,7 +357,7 @@ def _finish(
         b0, dwi, adc = (np.where(keep, image, np.float32(0)) for image in (b0, dwi, adc))
         mask = mask & keep
     elif parameters.masked_background:
-        background = b0 <= 3.5 * images.sigma
+        background = b0 <= ADC_THRESHOLD * images.sigma
         b0, dwi = (np.where(background, np.float32(0), image) for image in (b0, dwi))
 
     record: dict[str, Any] = {
