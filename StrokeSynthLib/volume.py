@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,9 +31,6 @@ FILE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 #: Written: those of one file. (".mhd" keeps its voxels in a second one.)
 WRITTEN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 _LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-# NIfTI-1's numbers of types.
-_NIFTI_TYPES = {2: "uint8", 4: "int16", 8: "int32", 16: "float32", 64: "float64", 256: "int8",
-                512: "uint16", 768: "uint32"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -203,87 +199,79 @@ def file_stem(path: Path | str) -> str:
     return Path(path).stem
 
 
-def _open(path: Path) -> tuple[Any, Array]:
-    """The SimpleITK image at ``path`` and its affine, or one sentence that says why there is none."""
-    if not path.exists():
-        raise BadInputError(f"{path}: no such file; check the name.")
-    if path.is_dir():
-        raise BadInputError(f"{path}: is a folder, an image file is needed; name the file in it.")
-    header = None
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        try:
-            header = nifti.read_header(path)
-        except (nifti.DamagedError, OSError) as error:
-            raise BadInputError(f"{path}: {error}; export it again or copy it anew.") from error
-        if header is not None and header.sform_code > 0 and not _usable(header.sform):
-            raise BadInputError(f"{path}: its geometry (affine) is not usable; export it again.")
-    try:
-        image, affine = _read(path), None
-    except RuntimeError as error:
-        if "orthonormal" not in str(error).lower() or header is None:
-            raise BadInputError(
-                f"{path}: cannot be read as an image (damaged, cut short, or not one of "
-                f"{', '.join(FILE_ENDINGS)}); export it again."
-            ) from error
-        image, affine = _read_sheared(path, header), header.sform
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise BadInputError(f"{path}: has several values per voxel (color?); a gray image is needed.")
-    if image.GetDimension() not in (3, 4):
-        raise BadInputError(f"{path}: has {image.GetDimension()} axes; a volume of 3 axes is needed.")
-    return image, _affine(image) if affine is None else affine
-
-
-def _read(path: Path) -> Any:
+def _reader(path: Path) -> Any:
+    """A SimpleITK reader that has read the header of ``path``; RuntimeError when it cannot."""
     import SimpleITK
 
     sitk: Any = SimpleITK  # its functions carry no types
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    return sitk.ReadImage(str(path))
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
 
 
-def _read_sheared(path: Path, header: nifti.NiftiHeader) -> Any:
-    """The image of a file whose axes are a little off right angles, which ITK refuses.
+def _unreadable(path: Path) -> BadInputError:
+    return BadInputError(
+        f"{path}: cannot be read as an image (damaged, cut short, or not one of "
+        f"{', '.join(FILE_ENDINGS)}); export it again."
+    )
 
-    Raises
-    ------
-    BadInputError
-        When they are so far off that a voxel would move by more than half its size.
-    """
-    straight = nifti.right_angled(header.sform)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "straight.nii")
-        copy.write_bytes(nifti.content_with_sform(path, header, straight))
-        image = _read(copy)
-    x, y, z = image.GetSize()[:3]
-    grid = Grid((x, y, z), header.sform)
+
+def _read_by_itk(path: Path) -> tuple[Array, Array, Storage]:
+    """Values (x, y, z[, t]), affine and storage."""
+    import SimpleITK
+
+    sitk: Any = SimpleITK
+    try:
+        reader = _reader(path)
+        if reader.GetNumberOfComponents() != 1:
+            raise BadInputError(f"{path}: has several values per voxel (color?); a gray image is needed.")
+        array = np.asarray(sitk.GetArrayFromImage(reader.Execute()).T)
+    except RuntimeError as error:
+        raise _unreadable(path) from error
+    return array, _itk_affine(reader), Storage(str(array.dtype))
+
+
+def _read_nifti(path: Path) -> tuple[Array, Array, Storage]:
+    """Values (x, y, z[, t]), affine and storage."""
+    try:
+        image = nifti.read_nifti(path)
+    except nifti.DamagedError as error:
+        raise BadInputError(f"{path}: {error}; export it again or copy it anew.") from error
+    if image is None:
+        return _read_by_itk(path)
+    storage = Storage(image.dtype, image.slope, image.intercept)
+    if image.array.ndim < 3:
+        return image.array, np.eye(4), storage  # refused for its axes
+    if image.sform_code > 0 and not _usable(image.sform):
+        raise BadInputError(f"{path}: its geometry (affine) is not usable; export it again.")
+    try:
+        return image.array, _itk_affine(_reader(path)), storage
+    except RuntimeError as error:
+        if "orthonormal" not in str(error).lower():
+            raise _unreadable(path) from error
+    # Axes off right angles: registration programs write them, ITK refuses them.
+    x, y, z = image.array.shape[:3]
+    grid, straight = Grid((x, y, z), image.sform), nifti.right_angled(image.sform)
     if not grid.matches(Grid(grid.shape, straight), tolerance=0.5):
         raise BadInputError(
             f"{path}: its axes are sheared, which no image viewer shows right; "
             "resample it to a grid with right angles."
         )
-    return image
+    return image.array, image.sform, storage
 
 
 def _usable(affine: Array) -> bool:
     return bool(np.isfinite(affine).all()) and abs(np.linalg.det(affine[:3, :3])) > 1e-9
 
 
-def _affine(image: Any) -> Array:
-    affine = np.eye(4)
-    direction = np.array(image.GetDirection()).reshape(image.GetDimension(), -1)[:3, :3]
-    affine[:3, :3] = direction * np.array(image.GetSpacing()[:3])
-    affine[:3, 3] = image.GetOrigin()[:3]
+def _itk_affine(reader: Any) -> Array:
+    affine, axes = np.eye(4), min(reader.GetDimension(), 3)
+    direction = np.array(reader.GetDirection()).reshape(reader.GetDimension(), -1)[:axes, :axes]
+    affine[:axes, :axes] = direction * np.array(reader.GetSpacing()[:axes])
+    affine[:axes, 3] = reader.GetOrigin()[:axes]
     return np.asarray(_LPS_RAS @ affine)
-
-
-def _storage(image: Any, array: Array) -> Storage:
-    keys = set(image.GetMetaDataKeys())
-    if {"datatype", "scl_slope", "scl_inter"} <= keys:  # NIfTI: what lies in the file itself
-        slope = float(image.GetMetaData("scl_slope"))
-        intercept = float(image.GetMetaData("scl_inter"))
-        dtype = _NIFTI_TYPES.get(int(image.GetMetaData("datatype")), str(array.dtype))
-        return Storage(dtype, slope if slope not in (0.0,) else 1.0, intercept if slope else 0.0)
-    return Storage(str(array.dtype))
 
 
 def read_volumes(path: Path | str) -> list[Volume]:
@@ -292,16 +280,19 @@ def read_volumes(path: Path | str) -> list[Volume]:
     Raises
     ------
     BadInputError
-        When the file is missing, unreadable, not gray, or has fewer than three axes.
+        When the file is missing, unreadable, cut short, not gray, or has fewer than three axes.
     """
     path = Path(path)
-    image, affine = _open(path)
-    import SimpleITK as sitk
-
-    array = sitk.GetArrayFromImage(image).T
+    if not path.exists():
+        raise BadInputError(f"{path}: no such file; check the name.")
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder, an image file is needed; name the file in it.")
+    read = _read_nifti if path.name.lower().endswith((".nii", ".nii.gz")) else _read_by_itk
+    array, affine, storage = read(path)
+    if array.ndim not in (3, 4):
+        raise BadInputError(f"{path}: has {array.ndim} axes; a volume of 3 axes is needed.")
     if array.dtype.kind not in "fiu":
         raise BadInputError(f"{path}: holds {array.dtype} numbers; a gray image is needed.")
-    storage = _storage(image, array)
     if not _usable(affine):
         raise BadInputError(f"{path}: its geometry (affine) is not usable; export it again.")
     stack = array[..., None] if array.ndim == 3 else array

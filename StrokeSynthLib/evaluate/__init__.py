@@ -1,1 +1,1 @@
-"""Agreement, statistics, realism."""
+"""Agreement of masks with references, statistics over cases, realism of images."""
