@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
     names = _read_names(arguments.lesion_list) if arguments.lesion_list else None
     recipe = SimulationRecipe(
-        arguments.anatomies, arguments.lesions, names, None, arguments.scanner, arguments.lesion_free,
+        arguments.anatomies, arguments.lesions, names, arguments.scanner, arguments.lesion_free,
         arguments.skull, arguments.seed,
     )  # fmt: skip
     made = simulate(

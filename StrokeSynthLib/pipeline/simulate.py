@@ -35,8 +35,6 @@ class SimulationRecipe:
         Folder of lesion masks in standard space, or None for the procedural generator.
     lesion_names
         Only these masks of the folder (file names without ending), or None for all.
-    anatomy_names
-        Only these label maps of the folder, or None for all.
     scanner
         Name of a protocol, or "mixed": any that is not held out.
     lesion_free
@@ -50,7 +48,6 @@ class SimulationRecipe:
     anatomies: Path | None = None
     lesions: Path | None = None
     lesion_names: tuple[str, ...] | None = None
-    anatomy_names: tuple[str, ...] | None = None
     scanner: str = "mixed"
     lesion_free: float = LESION_FREE_SHARE
     skull_stripped: bool | None = None
@@ -61,8 +58,7 @@ class SimulationRecipe:
         settings = asdict(self)
         for key in ("anatomies", "lesions"):
             settings[key] = settings[key].name if settings[key] else "shipped"
-        for key in ("lesion_names", "anatomy_names"):
-            settings[key] = len(settings[key]) if settings[key] is not None else "all"
+        settings["lesion_names"] = "all" if self.lesion_names is None else len(self.lesion_names)
         return {"Kind": "simulated", "Settings": settings}
 
     def maker(self) -> Callable[[int], MadeCase]:
@@ -72,7 +68,7 @@ class SimulationRecipe:
         from ..scanner.protocols import PROTOCOLS
         from ..scanner.simulate import acquire
 
-        anatomies = open_anatomies(self.anatomies, names=self.anatomy_names)
+        anatomies = open_anatomies(self.anatomies)
         lesions = open_lesions(self.lesions, names=self.lesion_names)
         protocols = [PROTOCOLS[name] for name in protocol_names(self.scanner)]
 
