@@ -122,8 +122,10 @@ def _scaled(stored: Array, slope: float, intercept: float) -> Array:
         return stored
     # float32 holds every 16-bit number; longer ones need more.
     small = stored.dtype.itemsize <= 2 or stored.dtype == np.float32
-    kind = np.float32 if small else np.float64
-    return np.asarray(stored.astype(kind) * kind(slope) + kind(intercept))
+    values: Array = stored.astype(np.float32 if small else np.float64)
+    values *= slope
+    values += intercept
+    return values
 
 
 def right_angled(affine: Array) -> Array:

@@ -63,7 +63,8 @@ def stated_b_values(path: Path, count: int) -> list[float] | None:
             return [float(value) for value in values]
     single = b_value_in(sidecar)
     if single is None:
-        named = re.search(r"(?:^|[_\-. ])b[=\-]?(\d{1,4})(?=$|[_\-. ])", file_stem(path), re.IGNORECASE)
+        # "b0", "b1000"; not "b12", which is rather a person's number.
+        named = re.search(r"(?:^|[_\-. ])b[=\-]?(0|\d{2,3}0)(?=$|[_\-. ])", file_stem(path), re.IGNORECASE)
         single = float(named.group(1)) if named else None
     return [single] if single is not None and count == 1 else None
 

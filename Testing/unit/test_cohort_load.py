@@ -316,6 +316,16 @@ def test_a_pair_with_b_values_in_sidecars_uses_them(tmp_path, exam):
     assert np.median(case.adc.array[exam.lesion.array > 0]) == pytest.approx(0.45 / 1.2, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("name", "b_value", "assumed"),
+    [("x_b800.nii.gz", 800, False), ("B=1000.nii.gz", 1000, False), ("ward_b12_dwi.nii.gz", 1000, True)],
+)
+def test_a_file_name_may_state_the_b_value(tmp_path, exam, name, b_value, assumed):
+    write_volume(tmp_path / name, exam.dwi)
+    case = load_examination([tmp_path / name])
+    assert (case.b_value, case.b_assumed) == (b_value, assumed)
+
+
 def test_a_series_with_a_bval_file_gives_trace_b0_and_adc(tmp_path, exam):
     path = series_file(tmp_path / "a.nii.gz", [exam.b0, *directions(exam), exam.b0])
     (tmp_path / "a.bval").write_text("0 1000 995 1005 5\n")
