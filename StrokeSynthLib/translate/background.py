@@ -62,7 +62,9 @@ class Preserved:
     b0_source: str
 
 
-def softened(lesion: Array, blur_mm: tuple[float, float, float], spacing: tuple[float, float, float]) -> Array:
+def softened(
+    lesion: Array, blur_mm: tuple[float, float, float], spacing: tuple[float, float, float]
+) -> Array:
     """Softened mask: 1 inside, falling over about the width of the blur, exactly 0 beyond."""
     blur = [max(width, 0.5 * step) for width, step in zip(blur_mm, spacing, strict=True)]
     soft = smooth(lesion.astype(np.float32), blur, spacing)

@@ -76,7 +76,11 @@ def images_of(
         b_value = background.b_value
     parents = {"SemanticMap": semantic_map, "Lesion": lesion}
     if background is not None:
-        parents |= {"BackgroundDWI": background.dwi, "BackgroundADC": background.adc, "BackgroundB0": background.b0}
+        parents |= {
+            "BackgroundDWI": background.dwi,
+            "BackgroundADC": background.adc,
+            "BackgroundB0": background.b0,
+        }
     record = provenance.record(
         synthetic=True,
         Description="Synthetic image, made by a model from a semantic map; not a patient's.",

@@ -30,8 +30,12 @@ class TranslatorKind(NamedTuple):
 
 
 TRANSLATORS: dict[str, TranslatorKind] = {
-    "physics": TranslatorKind(".physics.translator", "train_physics", "open_physics", "signal statistics, seconds"),
-    "pix2pix": TranslatorKind(".pix2pix.translator", "train_pix2pix", "open_pix2pix", "adversarial network, minutes"),
+    "physics": TranslatorKind(
+        ".physics.translator", "train_physics", "open_physics", "signal statistics, seconds"
+    ),
+    "pix2pix": TranslatorKind(
+        ".pix2pix.translator", "train_pix2pix", "open_pix2pix", "adversarial network, minutes"
+    ),
 }
 
 
@@ -52,7 +56,9 @@ def train_translator(
     entry = TRANSLATORS.get(kind)
     if entry is None:
         raise BadInputError(f"--kind {kind}: is not known; choose one of {', '.join(TRANSLATORS)}.")
-    folder: ModelFolder = entry.load(entry.trainer)(cases, Path(out), options or TranslatorOptions(), progress)
+    folder: ModelFolder = entry.load(entry.trainer)(
+        cases, Path(out), options or TranslatorOptions(), progress
+    )
     return folder
 
 

@@ -39,4 +39,5 @@ def rician(signal: Array, sigma: float, rng: np.random.Generator) -> Array:
     if sigma <= 0.0:
         return signal
     real = signal + sigma * rng.standard_normal(signal.shape, dtype=np.float32)
-    return np.hypot(real, sigma * rng.standard_normal(signal.shape, dtype=np.float32))
+    imaginary = sigma * rng.standard_normal(signal.shape, dtype=np.float32)
+    return np.asarray(np.hypot(real, imaginary))

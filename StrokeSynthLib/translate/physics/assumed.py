@@ -31,7 +31,10 @@ def _signal(tissue: Tissue) -> float:
 TISSUES: tuple[str, ...] = tuple(dict.fromkeys(c.tissue for c in CLASSES))
 #: b0 in units of white matter, and ADC (10^-3 mm^2/s), of each tissue.
 LITERATURE: dict[str, tuple[float, float]] = {
-    name: (_signal(SCANNER_TISSUES[name]) / _signal(SCANNER_TISSUES["white-matter"]), SCANNER_TISSUES[name].adc)
+    name: (
+        _signal(SCANNER_TISSUES[name]) / _signal(SCANNER_TISSUES["white-matter"]),
+        SCANNER_TISSUES[name].adc,
+    )
     for name in TISSUES
 } | {"air": (_AIR_SIGNAL, 0.0)}
 

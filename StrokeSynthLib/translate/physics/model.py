@@ -116,9 +116,7 @@ class SignalModel:
         covariance = _covariance(np.where(np.isfinite(values), values, mean), len(fits))
         bias = np.stack([f.bias for f in fits])
         lesions = [f.lesion for f in fits if f.lesion is not None]
-        rows = [
-            (q.log_b0, q.log_adc, q.b0_spread, q.adc_spread, q.correlation, q.length_mm) for q in lesions
-        ]
+        rows = [(q.log_b0, q.log_adc, q.b0_spread, q.adc_spread, q.correlation, q.length_mm) for q in lesions]
         return cls(
             mean, covariance,
             _filled(np.stack([f.b0_texture for f in fits])), _filled(np.stack([f.adc_texture for f in fits])),
@@ -156,8 +154,9 @@ class SignalModel:
             else (q.log_b0, q.log_adc, q.b0_spread, q.adc_spread, q.correlation, _DEFAULT_LESION_LENGTH)
         )
         return CaseDraw(
-            tuple(b0.tolist()), tuple(adc.tolist()), *self._textures(), fit.texture_mm, fit.b0_noise, fit.dwi_noise, fit.blur_mm,
-            tuple(fit.bias.tolist()), lesion, fit.level, fit.b_value, fit.stripped,
+            tuple(b0.tolist()), tuple(adc.tolist()), *self._textures(),
+            fit.texture_mm, fit.b0_noise, fit.dwi_noise, fit.blur_mm, tuple(fit.bias.tolist()), lesion,
+            fit.level, fit.b_value, fit.stripped,
         )  # fmt: skip
 
     def _textures(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
@@ -178,7 +177,13 @@ class SignalModel:
             # Silverman's width for a kernel over `count` points.
             values = row[:4] + 0.9 * count ** (-0.2) * 0.5 * spread * noise
             extra = (float(row[4]), float(row[5]))
-        return float(values[0]), float(values[1]), max(float(values[2]), 0.02), max(float(values[3]), 0.03), *extra
+        return (
+            float(values[0]),
+            float(values[1]),
+            max(float(values[2]), 0.02),
+            max(float(values[3]), 0.03),
+            *extra,
+        )
 
     def to_config(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -246,7 +251,9 @@ def _filled(spreads: Array) -> Array:
     """Median over cases; tissues that were never seen take the median of all tissues."""
     known = np.isfinite(spreads)
     overall = float(np.median(spreads[known])) if known.any() else 0.05
-    return np.array([np.median(c[k]) if k.any() else overall for c, k in zip(spreads.T, known.T, strict=True)])
+    return np.array(
+        [np.median(c[k]) if k.any() else overall for c, k in zip(spreads.T, known.T, strict=True)]
+    )
 
 
 def _with_lengths(rows: Array) -> Array:

@@ -17,7 +17,7 @@ from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA
 from ..fields import correlated_field, smooth
 from ..signal import adc_from, dwi_from, rician
 from .assumed import TISSUE_OF_CLASS, TISSUES
-from .mixing import bias_field
+from .bias import bias_field
 from .model import CaseDraw
 
 Array = npt.NDArray[Any]

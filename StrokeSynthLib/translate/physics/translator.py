@@ -17,6 +17,7 @@ from ...randomness import generator
 from ...volume import Volume
 from ..background import softened
 from ..examples import check_labels, load_examples
+from ..geometry import geometries
 from ..options import TranslatorOptions
 from ..output import Rendering, check_inputs, effect_of, images_of
 from ..translator import Background, SyntheticImages
@@ -94,8 +95,9 @@ def train_physics(
     model = SignalModel.from_fits(fits)
     training = {
         "cases": [e.name for e in examples],
+        "geometries": geometries(examples),
         "seed": options.seed,
-        "with_lesion": int(len(model.lesions)),
+        "with_lesion": len(model.lesions),
         "lesion_statistics": "from the cases" if len(model.lesions) else "assumed from the literature",
         "adc": "assumed from the literature" if all(e.adc_assumed for e in examples) else "from the cases",
         "adc_assumed_in": [e.name for e in examples if e.adc_assumed],

@@ -32,7 +32,7 @@ _CHANNELS = ("sketch b0", "sketch adc", "b0", "adc", "dwi")
 
 @dataclass(frozen=True)
 class Stack:
-    """One case in the frame: ``labels`` (x, y, z) with the lesion as class; ``images`` (5, x, y, z) float16."""
+    """One case in the frame: ``labels`` (x, y, z) with the lesion as class, ``images`` (5, x, y, z)."""
 
     labels: Array
     images: Array
@@ -54,7 +54,9 @@ class Batch:
 
     def to(self, device: str) -> Batch:
         """The same on another device."""
-        return Batch(*(t.to(device) for t in (self.onehot, self.sketch, self.target, self.noise, self.b_value)))
+        return Batch(
+            *(t.to(device) for t in (self.onehot, self.sketch, self.target, self.noise, self.b_value))
+        )
 
 
 def frame_mask(labels: Array, stripped: bool) -> Array:
@@ -75,7 +77,9 @@ def make_stacks(
 ) -> list[Stack]:  # fmt: skip
     """Bring all cases to frames of one in-plane size."""
     masks = [frame_mask(e.labels, model.stripped) for e in examples]
-    frames = [Frame.around(m, e.spacing, target, multiple=multiple) for m, e in zip(masks, examples, strict=True)]
+    frames = [
+        Frame.around(m, e.spacing, target, multiple=multiple) for m, e in zip(masks, examples, strict=True)
+    ]
     least = (max(f.shape[0] for f in frames), max(f.shape[1] for f in frames))
     stacks = []
     for number, (example, fit, mask) in enumerate(zip(examples, fits, masks, strict=True)):
@@ -91,7 +95,11 @@ def _stack(example: Example, fit: CaseFit, residuals: Residuals, model: SignalMo
     labels = frame.forward(example.labels, order=0)
     lesion = frame.forward(example.lesion.astype(np.float32)) > 0.5
     filled = painting.filled
-    images = [painting.b0, sketch_adc, *(np.where(filled, a, 0.0) for a in (example.b0, example.adc, example.dwi))]
+    images = [
+        painting.b0,
+        sketch_adc,
+        *(np.where(filled, a, 0.0) for a in (example.b0, example.adc, example.dwi)),
+    ]
     stacked = np.stack([frame.forward(image.astype(np.float32)) for image in images])
     return Stack(
         np.where(lesion, LESION, labels).astype(np.uint8), np.minimum(stacked, 100.0).astype(np.float16),

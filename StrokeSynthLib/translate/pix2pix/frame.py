@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..physics.mixing import slice_axis
+from ..geometry import slice_axis
 
 Array = npt.NDArray[Any]
 

@@ -53,7 +53,9 @@ def as_scanned(images: Tensor, batch: Batch, noise: Tensor) -> Tensor:
     filled = (batch.sketch[:, :1] > 0).to(images.dtype)
     tiny = 1e-8
     b0 = torch.sqrt((images[:, :1] + sigma_b0 * noise[:, :1]) ** 2 + (sigma_b0 * noise[:, 1:2]) ** 2 + tiny)
-    dwi = torch.sqrt((images[:, 2:] + sigma_dwi * noise[:, 2:3]) ** 2 + (sigma_dwi * noise[:, 3:]) ** 2 + tiny)
+    dwi = torch.sqrt(
+        (images[:, 2:] + sigma_dwi * noise[:, 2:3]) ** 2 + (sigma_dwi * noise[:, 3:]) ** 2 + tiny
+    )
     ratio = torch.log(b0.clamp_min(0.02) / dwi.clamp_min(0.02))
     adc = (ratio / (_broadcast(batch.b_value, images) * 1e-3)).clamp(0.0, 4.0)
     return torch.cat([b0, adc, dwi], 1) * filled
@@ -68,9 +70,7 @@ def image_loss(images: Tensor, batch: Batch) -> Tensor:
     return (weight * difference).sum() / weight.sum()
 
 
-def discriminator_loss(
-    discriminator: Discriminator, adversarial: Any, real: Tensor, fake: Tensor
-) -> Tensor:
+def discriminator_loss(discriminator: Discriminator, adversarial: Any, real: Tensor, fake: Tensor) -> Tensor:
     """Mean of the losses on real (target 1) and fake (target 0); no gradient reaches the generator."""
     on_real = adversarial(discriminator(real)[-1], target_is_real=True, for_discriminator=True)
     on_fake = adversarial(discriminator(fake.detach())[-1], target_is_real=False, for_discriminator=True)

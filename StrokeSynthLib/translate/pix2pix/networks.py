@@ -103,13 +103,11 @@ class Generator(nn.Module):
             self.up.append(_up(options, features + widths[level], widths[level], dropout))
             features = widths[level]
         self.embed_map = conv(CLASS_COUNT, _MAP_FEATURES, 1)
-        self.last = nn.Sequential(
-            conv(features + _MAP_FEATURES + SKETCH_CHANNELS, options.width, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            conv(options.width, SKETCH_CHANNELS, 3, padding=1),
-        )
+        merged = features + _MAP_FEATURES + SKETCH_CHANNELS
+        self.merge = nn.Sequential(conv(merged, options.width, 3, padding=1), nn.LeakyReLU(0.2))
+        self.correct = conv(options.width, SKETCH_CHANNELS, 3, padding=1)
         self.apply(_initialize)
-        nn.init.normal_(self.last[-1].weight, 0.0, 0.002)  # start at the sketch
+        nn.init.normal_(self.correct.weight, 0.0, 0.002)  # start at the sketch
 
     def forward(self, onehot: Tensor, sketch: Tensor) -> Tensor:
         """``onehot`` (batch, 44, x, y[, z]), ``sketch`` (batch, 2, ...) -> (batch, 2, ...)."""
@@ -122,7 +120,7 @@ class Generator(nn.Module):
             features = nn.functional.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = block(torch.cat([features, skip], 1))
         features = nn.functional.interpolate(features, size=onehot.shape[2:], mode="nearest")
-        raw = self.last(torch.cat([features, self.embed_map(onehot), sketch], 1)).float()
+        raw = self.correct(self.merge(torch.cat([features, self.embed_map(onehot), sketch], 1))).float()
         correction = REACH * torch.tanh(raw)
         b0 = sketch[:, :1] * torch.exp(correction[:, :1])
         adc = torch.relu(sketch[:, 1:] + correction[:, 1:]) * (sketch[:, :1] > 0)

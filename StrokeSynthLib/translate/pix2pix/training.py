@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,17 +20,30 @@ from ...progress import Progress, ProgressEvent
 from ...randomness import generator as random_stream
 from ...schema import CLASS_COUNT
 from ...segment.checkpoint import (
-    fingerprint, flatten, forget_state, load_optimizer, load_state, optimizer_tensors, pick, save_state,
+    fingerprint,
+    flatten,
+    forget_state,
+    load_optimizer,
+    load_state,
+    optimizer_tensors,
+    pick,
+    save_state,
 )  # fmt: skip
 from ..options import TranslatorOptions
 from .dataset import Batch, Stack, draw_batch
 from .losses import (
-    L1_WEIGHT, as_scanned, discriminator_loss, fooling_loss, image_loss, scaled, with_dwi,
+    L1_WEIGHT,
+    as_scanned,
+    discriminator_loss,
+    fooling_loss,
+    image_loss,
+    scaled,
+    with_dwi,
 )  # fmt: skip
 from .networks import Generator, GeneratorOptions
 
 _STEPS = {2: 1500, 3: 600}
-_BATCH = {2: 6, 3: 1}
+_BATCH = {2: 4, 3: 1}
 _BLOCK = 16  # slices of a 3D block
 _RATE, _BETAS = 2e-4, (0.5, 0.999)
 #: Noise on the discriminator's input, annealed to 0 over the training, step by step.
@@ -73,10 +86,11 @@ class Networks:
 
 @dataclass(frozen=True)
 class Trained:
-    """The averaged generator and the record of its training."""
+    """The averaged generator, the record of its training (the same every time), and how long it took."""
 
     generator: Generator
     record: dict[str, Any]
+    minutes: float
 
 
 def build_discriminator(dimensions: int, width: int) -> Any:
@@ -121,7 +135,7 @@ def train(
         adversarial = adversarial_loss()
         start, earlier = time.monotonic(), nets.seconds
         values: dict[str, float] = {}
-        with suppress_stop(nets, out, key):
+        with _kept_when_stopped(nets, out, key):
             while nets.step < steps:
                 nets.seconds = earlier + time.monotonic() - start
                 used = _share_used(nets, steps, options.minutes)
@@ -138,29 +152,34 @@ def train(
                 if nets.step % _SAVE_EVERY == 0 and nets.step < steps:
                     save_state(out, nets.tensors(), _facts(nets, key))
     record = {
-        "steps": nets.step, "batch": size, "minutes": round(nets.seconds / 60.0, 2), "seed": options.seed,
-        "minutes_limit": options.minutes, "device": device.name, "losses": {k: round(v, 5) for k, v in values.items()},
+        "steps": nets.step, "batch": size, "seed": options.seed,
+        "minutes_limit": options.minutes, "device": device.name,
+        "losses": {k: round(v, 5) for k, v in values.items()},
         "learning_rate": _RATE, "betas": list(_BETAS), "l1_weight": L1_WEIGHT, "network": asdict(network),
     }  # fmt: skip
-    return Trained(nets.average, record)
+    return Trained(nets.average, record, nets.seconds / 60.0)
 
 
-class suppress_stop:  # noqa: N801 - reads as a context
+@contextmanager
+def _kept_when_stopped(nets: Networks, out: Path, key: str) -> Iterator[None]:
     """Keeps the state of a training that is stopped from outside, and lets the stop go on."""
-
-    def __init__(self, nets: Networks, out: Path, key: str) -> None:
-        self.nets, self.out, self.key = nets, out, key
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and self.nets.step > 0:
+    try:
+        yield
+    except BaseException:
+        if nets.step > 0:
             with suppress(OSError):
-                save_state(self.out, self.nets.tensors(), _facts(self.nets, self.key))
+                save_state(out, nets.tensors(), _facts(nets, key))
+        raise
 
 
-def train_step(nets: Networks, adversarial: Any, batch: Batch, used: float, device: Device) -> dict[str, Tensor]:
+def instance_noise(used: float) -> float:
+    """Noise on the discriminator's input when the share ``used`` of the training is over."""
+    return _INSTANCE_NOISE * (1.0 - used)
+
+
+def train_step(
+    nets: Networks, adversarial: Any, batch: Batch, used: float, device: Device
+) -> dict[str, Tensor]:
     """One step of each network on one batch; ``used`` is the share of the training that is over."""
     rate = _RATE * min(1.0, 2.0 * (1.0 - used))
     for optimizer in (nets.generator_steps, nets.discriminator_steps):
@@ -168,7 +187,7 @@ def train_step(nets: Networks, adversarial: Any, batch: Batch, used: float, devi
             group["lr"] = rate
     spatial = batch.sketch.shape[2:]
     noise = torch.randn(len(batch.sketch), 4, *spatial, device=batch.sketch.device)
-    blur = _INSTANCE_NOISE * (1.0 - used)
+    blur = instance_noise(used)
     with device.autocast():
         painted = with_dwi(nets.generator(batch.onehot, batch.sketch), batch.b_value)
     seen = scaled(as_scanned(painted, batch, noise))

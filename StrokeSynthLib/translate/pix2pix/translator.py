@@ -20,6 +20,7 @@ from ...schema import CLASS_COUNT, LESION
 from ...volume import Volume
 from ..background import softened
 from ..examples import check_labels, load_examples
+from ..geometry import geometries
 from ..options import TranslatorOptions
 from ..output import Rendering, check_inputs, effect_of, images_of
 from ..physics.mixing import fit_case
@@ -100,9 +101,15 @@ class Pix2PixTranslator:
         sketch = paint(labels, lesion, spacing, draw, texture)
         sketch_adc = adc_from(sketch.b0, sketch.dwi, draw.b_value)
         frame = Frame.around(
-            frame_mask(labels, draw.stripped), spacing, self.spacing, self.size, self.generator.options.multiple
+            frame_mask(labels, draw.stripped),
+            spacing,
+            self.spacing,
+            self.size,
+            self.generator.options.multiple,
         )
-        classes = np.where(frame.forward(lesion.astype(np.float32)) > 0.5, LESION, frame.forward(labels, order=0))
+        classes = np.where(
+            frame.forward(lesion.astype(np.float32)) > 0.5, LESION, frame.forward(labels, order=0)
+        )
         inputs = np.stack([frame.forward(sketch.b0), frame.forward(sketch_adc)])
         painted = self._generate(classes, inputs)
         empty = inputs[0] <= 0
@@ -126,7 +133,9 @@ class Pix2PixTranslator:
             for first in range(0, labels.shape[2], _SLICES_AT_ONCE):
                 piece = labels[:, :, first : first + _SLICES_AT_ONCE].permute(2, 0, 1)
                 onehot = torch.nn.functional.one_hot(piece, CLASS_COUNT).movedim(-1, 1).float()
-                parts.append(self._run(onehot, inputs[..., first : first + _SLICES_AT_ONCE].permute(3, 0, 1, 2)))
+                parts.append(
+                    self._run(onehot, inputs[..., first : first + _SLICES_AT_ONCE].permute(3, 0, 1, 2))
+                )
             return np.asarray(torch.cat(parts).permute(1, 2, 3, 0).numpy())
 
     def _run(self, onehot: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
@@ -155,7 +164,8 @@ def train_pix2pix(
     trained = train(stacks, network, options, device, out, progress)
     record = trained.record | {
         "cases": [e.name for e in examples],
-        "with_lesion": int(len(model.lesions)),
+        "geometries": geometries(examples),
+        "with_lesion": len(model.lesions),
         "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
         "b0_derived_in": [e.name for e in examples if e.b0_derived],
     }
@@ -167,7 +177,12 @@ def train_pix2pix(
     }
     arrays = {name: value.detach().cpu().numpy() for name, value in trained.generator.state_dict().items()}
     folder = save_model(
-        out, kind=KIND, config=config, training=record, arrays=arrays, card=_card(record, network)
+        out,
+        kind=KIND,
+        config=config,
+        training=record,
+        arrays=arrays,
+        card=_card(record, network, trained.minutes),
     )
     forget_state(out)
     return folder
@@ -190,12 +205,12 @@ def open_pix2pix(path: str | Path, device: str = "auto") -> Pix2PixTranslator:
     return Pix2PixTranslator(network, model, spacing, size, folder.hash, chosen)
 
 
-def _card(record: dict[str, Any], network: GeneratorOptions) -> str:
+def _card(record: dict[str, Any], network: GeneratorOptions, minutes: float) -> str:
     return (
         "# Translator `pix2pix`\n\n"
-        f"Conditional adversarial network ({network.dimensions}D U-Net, first width {network.width}), trained for "
-        f"{record['steps']} steps of {record['batch']} on {len(record['cases'])} cases, {record['with_lesion']} "
-        "with a lesion.\n\n"
+        f"Conditional adversarial network ({network.dimensions}D U-Net, first width {network.width}),\n"
+        f"trained for {record['steps']} steps of {record['batch']} on {len(record['cases'])} cases, "
+        f"{record['with_lesion']} with a lesion ({minutes:.1f} minutes on {record['device']}).\n\n"
         "Input: one-hot map with the lesion as last class, and a sketch of b0 and ADC drawn from signal\n"
         "statistics fitted to the same cases. Output: b0 and ADC; DWI by the signal equation.\n\n"
         "For research use only. Not for diagnosis or treatment decisions.\n"
