@@ -1,0 +1,225 @@
+"""Training cases in memory, prepared once, and batches drawn from them.
+
+A case is brought to the canonical frame when training starts and kept as float16; a batch is then a
+matter of copying slices. Which slices depends on the seed and the number of the step only, so
+that an interrupted training goes on with the very batches it would have seen.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..cohort.case import Case, CaseFiles
+from ..cohort.load import load_case
+from ..errors import BadInputError
+from ..progress import Progress, ProgressEvent
+from .inputs import Slabs, heights, images_of
+from .options import TrainingOptions
+from .preprocess import FrameOptions, prepare
+
+Array = npt.NDArray[Any]
+
+#: Above this many bytes of prepared cases, further ones lie on disk and are mapped.
+MEMORY_LIMIT = 4 << 30
+#: Patches are cut with this margin (voxels) around them, which rotation and scaling fill from.
+MARGIN = 12
+_LESION, _BRAIN = 1, 2
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prepared case.
+
+    Parameters
+    ----------
+    images
+        (4, z, x, y) float16; see :func:`.inputs.images_of`.
+    labels
+        (z, x, y) uint8: bit 1 lesion, bit 2 brain.
+    lesion_slices
+        Numbers of the slices with lesion.
+    """
+
+    name: str
+    person: str
+    synthetic: bool
+    images: Array
+    labels: Array
+    lesion_slices: Array
+    adc_known: bool
+    thickness: float
+    voxel_ml: float
+
+    @property
+    def lesion(self) -> Array:
+        """(z, x, y) boolean."""
+        return (self.labels & _LESION) > 0
+
+
+def prepare_example(case: Case, frame: FrameOptions) -> Example:
+    """Bring one case with a reference lesion to the canonical frame.
+
+    Raises
+    ------
+    BadInputError
+        When it has no reference.
+    """
+    if case.lesion is None:
+        raise BadInputError(f"{case.name}: has no lesion mask to learn from; add one or leave the case out.")
+    prepared = prepare(case.dwi, case.adc, frame)
+    lesion = prepared.frame.forward((case.lesion.array > 0).astype(np.float32)) >= 0.5
+    labels = (lesion * _LESION + prepared.brain * _BRAIN).astype(np.uint8).transpose(2, 0, 1)
+    return Example(
+        case.name, case.person, case.synthetic, images_of(prepared), np.ascontiguousarray(labels),
+        np.flatnonzero((labels & _LESION).any(axis=(1, 2))), case.adc is not None,
+        prepared.frame.spacing[2], prepared.frame.voxel_ml,
+    )  # fmt: skip
+
+
+class Storeroom:
+    """Prepared cases; the first ones in memory, those over the limit mapped from a folder that is
+    removed afterwards."""
+
+    def __init__(self, limit: int = MEMORY_LIMIT) -> None:
+        self._free = limit
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.examples: list[Example] = []
+
+    def add(self, example: Example) -> None:
+        """Keep one case."""
+        self._free -= example.images.nbytes
+        if self._free < 0:
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="strokesynth-")
+            path = Path(self._folder.name) / f"{len(self.examples)}.npy"
+            np.save(path, example.images)
+            example = Example(**{**vars(example), "images": np.load(path, mmap_mode="r")})
+        self.examples.append(example)
+
+    def close(self) -> None:
+        """Remove what lies on disk."""
+        self.examples.clear()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+def fill(
+    room: Storeroom, files: Sequence[CaseFiles], frame: FrameOptions, progress: Progress,
+    load: Callable[[CaseFiles], Case] = load_case,
+) -> list[Example]:  # fmt: skip
+    """Load and prepare cases, one after the other."""
+    first = len(room.examples)
+    for done, case in enumerate(files):
+        progress(ProgressEvent("Preparing cases", done, len(files)))
+        room.add(prepare_example(load(case), frame))
+    progress(ProgressEvent("Preparing cases", len(files), len(files)))
+    return room.examples[first:]
+
+
+@dataclass
+class Batch:
+    """Slabs with what is asked of them: lesion and brain, each (batch, slices, x, y), 0 or 1."""
+
+    slabs: Slabs
+    lesion: Tensor
+    brain: Tensor
+
+
+class Sampler:
+    """Draws batches.
+
+    Parameters
+    ----------
+    clinical, synthetic
+        Cases to draw from; either may be empty, not both.
+    options
+        Shares, batch and patch size.
+    depth
+        Slices of a slab.
+    """
+
+    def __init__(
+        self, clinical: Sequence[Example], synthetic: Sequence[Example], options: TrainingOptions, depth: int
+    ) -> None:
+        if not clinical and not synthetic:
+            raise BadInputError("There is no case to train on; give a cohort with lesion masks.")
+        self._groups = [clinical, synthetic]
+        self._options = options
+        self._depth = depth
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """One batch; every case of a group is as likely as any other, whatever its lesion's size."""
+        count, (x, y) = self._options.batch, self._options.patch
+        shape = (count, 4, self._depth, x + 2 * MARGIN, y + 2 * MARGIN)
+        images = np.zeros(shape, np.float32)
+        labels = np.zeros((count, *shape[2:]), np.uint8)
+        position = np.zeros((count, self._depth), np.float32)
+        examples = []
+        for i in range(count):
+            example = self._case(i, rng)
+            middle = self._slice(example, rng)
+            position[i] = _cut_slab(example, middle, rng, images[i], labels[i])
+            examples.append(example)
+        slabs = Slabs(
+            torch.from_numpy(images),
+            torch.tensor([float(e.adc_known) for e in examples]),
+            torch.from_numpy(position),
+            torch.tensor([e.thickness for e in examples]),
+        )
+        lesion, brain = (
+            torch.from_numpy(((labels & bit) > 0).astype(np.float32)) for bit in (_LESION, _BRAIN)
+        )
+        return Batch(slabs, lesion, brain)
+
+    def _case(self, place: int, rng: np.random.Generator) -> Example:
+        clinical, synthetic = self._groups
+        # The mixing rate holds in every batch, not only on average.
+        share = self._options.synthetic_share if clinical and synthetic else float(not clinical)
+        wanted = (place + rng.random()) / self._options.batch < share
+        group = synthetic if wanted else clinical
+        return group[int(rng.integers(len(group)))]
+
+    def _slice(self, example: Example, rng: np.random.Generator) -> int:
+        slices = example.labels.shape[0]
+        with_lesion = rng.random() < self._options.lesion_share
+        if with_lesion and example.lesion_slices.size:
+            middle = int(example.lesion_slices[rng.integers(example.lesion_slices.size)])
+            # In a slab the lesion may lie anywhere.
+            reach = self._depth // 4 if self._depth > 3 else 0
+            return int(np.clip(middle + rng.integers(-reach, reach + 1), 0, slices - 1))
+        return int(rng.integers(slices))
+
+
+def _cut_slab(
+    example: Example, middle: int, rng: np.random.Generator, images: Array, labels: Array
+) -> Array:  # fmt: skip
+    """Copy slices around ``middle``, centered with some jitter; returns their heights."""
+    depth, x, y = labels.shape
+    slices, nx, ny = example.labels.shape
+    height = heights(slices)
+    jitter = rng.integers(-6, 7, 2)
+    sx, tx = _overlap(nx, x, int(jitter[0]))
+    sy, ty = _overlap(ny, y, int(jitter[1]))
+    position = np.zeros(depth, np.float32)
+    for d in range(depth):
+        z = middle + d - depth // 2
+        position[d] = height[min(max(z, 0), slices - 1)]
+        if 0 <= z < slices:
+            images[:, d, tx, ty] = example.images[:, z, sx, sy]
+            labels[d, tx, ty] = example.labels[z, sx, sy]
+    return position
+
+
+def _overlap(size: int, room: int, shift: int) -> tuple[slice, slice]:
+    """Where ``size`` voxels, centered in ``room`` and shifted, come from and go to."""
+    start = (room - size) // 2 + shift
+    low, high = max(0, start), min(room, start + size)
+    return slice(low - start, high - start), slice(low, high)

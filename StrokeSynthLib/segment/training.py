@@ -1,0 +1,339 @@
+"""Training of the U-Net: on clinical cases, synthetic cases, or both.
+
+1. Every case is prepared once (:mod:`.dataset`); persons for validation are held back.
+2. Steps: a batch drawn by (seed, step), augmented, AdamW with warm-up and cosine, gradients clipped,
+   weights averaged exponentially.
+3. Every few hundred steps the averaged network segments the validation cases; the best mean Dice
+   is kept, and training ends early when it no longer rises.
+4. Threshold and smallest lesion are chosen on validation, and the model folder is written.
+
+Killed at any point, a training with ``resume`` goes on from ``OUT.resume`` and ends with the
+same weights as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..cohort.case import CaseFiles
+from ..cohort.split import Split, split_by_person
+from ..device import Device, choose_device
+from ..errors import BadInputError, CancelledError
+from ..files import write_text
+from ..modelfolder import ModelFolder, open_model, save_model
+from ..progress import Progress, ProgressEvent, silent
+from ..randomness import generator
+from . import checkpoint
+from .augmentation import augment, draw
+from .card import model_card
+from .dataset import Batch, Example, Sampler, Storeroom, fill
+from .decision import Decision, dice, tune_decision
+from .inference import probability_of
+from .inputs import Slabs, assemble
+from .losses import Average, LesionLoss
+from .network import build_network, load_weights, weights_of
+from .options import NetworkOptions, TrainingOptions
+from .predict import KIND
+from .preprocess import FrameOptions
+from .unet import UNet
+
+#: More validation cases than this cost time and tell little more.
+MOST_VALIDATION_CASES = 24
+_SAVE_SECONDS = 60.0
+_CLIP_NORM = 5.0
+
+
+@dataclass
+class _State:
+    """What a training has come to; with the batches' seeds it is all that resuming needs."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: Average
+    best: dict[str, Tensor]
+    best_dice: float = -1.0
+    best_step: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def save(self, out: Path, mark: str) -> None:
+        tensors = {
+            **checkpoint.flatten("network", weights_of(self.network)),
+            **checkpoint.flatten("optimizer", checkpoint.optimizer_tensors(self.optimizer)),
+            **checkpoint.flatten("average", self.average.weights),
+            **checkpoint.flatten("best", self.best),
+        }
+        facts = {
+            name: getattr(self, name) for name in ("best_dice", "best_step", "step", "seconds", "history")
+        }
+        checkpoint.save_state(out, tensors, {**facts, "fingerprint": mark})
+
+    def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        load_weights(self.network, checkpoint.pick("network", tensors))
+        checkpoint.load_optimizer(self.optimizer, checkpoint.pick("optimizer", tensors))
+        self.average.weights = checkpoint.pick("average", tensors)
+        self.best = checkpoint.pick("best", tensors)
+        for name in ("best_dice", "best_step", "step", "seconds", "history"):
+            setattr(self, name, facts[name])
+
+
+def train_segmenter(
+    clinical: Sequence[CaseFiles],
+    synthetic: Sequence[CaseFiles],
+    out: Path | str,
+    options: TrainingOptions | None = None,
+    progress: Progress = silent,
+) -> ModelFolder:
+    """Train a U-Net and write its model folder.
+
+    Parameters
+    ----------
+    clinical, synthetic
+        Cases with reference lesions; either may be empty. Validation cases come from the
+        clinical ones where there are any.
+    out
+        Model folder to write.
+    options
+        How it is trained.
+
+    Raises
+    ------
+    BadInputError
+        When there is no case, a case cannot be read or has no reference, or a state to resume
+        does not belong to this training.
+    CancelledError
+        When ``progress`` raises it; the state is kept for ``resume``.
+    """
+    options, out = options or TrainingOptions(), Path(out)
+    threads = torch.get_num_threads()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    room = Storeroom()
+    try:
+        return _Training(clinical, synthetic, out, options, room, progress).run()
+    finally:
+        torch.set_num_threads(threads)
+        room.close()
+
+
+class _Training:
+    """One training from cases to model folder."""
+
+    def __init__(
+        self, clinical: Sequence[CaseFiles], synthetic: Sequence[CaseFiles], out: Path,
+        options: TrainingOptions, room: Storeroom, progress: Progress,
+    ) -> None:  # fmt: skip
+        if not clinical and not synthetic:
+            raise BadInputError("There is no case to train on; give a cohort with lesion masks.")
+        self.options, self.out, self.progress = options, out, progress
+        self.device: Device = choose_device(options.device)
+        start = open_model(options.start_from, KIND) if options.start_from else None
+        self.start = start
+        self.net_options = NetworkOptions.from_config(start.config["network"]) if start else options.network()
+        self.frame = FrameOptions(**start.config["frame"]) if start else FrameOptions(options.spacing)
+        self.clinical = fill(room, clinical, self.frame, progress)
+        self.synthetic = fill(room, synthetic, self.frame, progress)
+        self.split = self._split(clinical or synthetic, self.clinical or self.synthetic)
+        held = set(self.split.parts["validation"])
+        main = [e for e in (self.clinical or self.synthetic) if e.name not in held]
+        self.validation = [e for e in (self.clinical or self.synthetic) if e.name in held]
+        # A synthetic case made from a validation person's anatomy must not teach either.
+        persons = {e.person for e in self.validation}
+        added = [e for e in self.synthetic if e.person not in persons] if self.clinical else []
+        self.training = (main, added) if self.clinical else ([], main)
+        self.sampler = Sampler(*self.training, options, self.net_options.depth)
+        self.loss = LesionLoss()
+        self.mark = checkpoint.fingerprint(
+            [{**options.record(), "resume": None, "threads": None, "device": None, "minutes": None},
+             [e.name for e in self.clinical], [e.name for e in self.synthetic], start.hash if start else ""]
+        )  # fmt: skip
+
+    def _split(self, files: Sequence[CaseFiles], examples: Sequence[Example]) -> Split:
+        """Persons to validate on, balanced by lesion volume; none where there is one person only."""
+        volumes = {e.name: float(e.lesion.sum()) * e.voxel_ml for e in examples}
+        share = min(self.options.validation_share, MOST_VALIDATION_CASES / len(examples))
+        persons = len({case.person for case in files})
+        if persons < 2 or share <= 0:
+            return Split({"train": tuple(sorted(volumes)), "validation": ()}, self.options.seed)
+        return split_by_person(files, {"train": 1 - share, "validation": share}, self.options.seed, volumes)
+
+    def run(self) -> ModelFolder:
+        """All of it."""
+        state = self._begin()
+        try:
+            self._learn(state)
+        except CancelledError:
+            state.save(self.out, self.mark)
+            raise
+        folder = self._finish(state)
+        checkpoint.forget_state(self.out)
+        return folder
+
+    def _begin(self) -> _State:
+        network = build_network(self.net_options, self.options.seed)
+        if self.start:
+            load_weights(network, {n: torch.from_numpy(v) for n, v in self.start.arrays().items()})
+        network.to(self.device.name)
+        if self.net_options.dimensions == 2:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(
+            _groups(network, self.options.weight_decay), lr=self.options.learning_rate
+        )
+        weights = weights_of(network)
+        state = _State(
+            network, optimizer, Average(weights, self.options.averaging),
+            {name: value.detach().clone() for name, value in weights.items()},
+        )  # fmt: skip
+        found = checkpoint.load_state(self.out, self.mark) if self.options.resume else None
+        if found is not None:
+            state.load(*found)
+        else:
+            checkpoint.forget_state(self.out)
+        return state
+
+    def _learn(self, state: _State) -> None:
+        options, total = self.options, self.options.total_steps
+        clock, saved, losses = time.monotonic() - state.seconds, time.monotonic(), []
+        while state.step < total:
+            state.seconds = time.monotonic() - clock
+            done = self._share_done(state)
+            if done >= 1.0:
+                break
+            losses.append(self._step(state, self._learning_rate(state.step, done)))
+            state.step += 1
+            values = {"loss": losses[-1]}
+            last = state.step == total
+            if self.validation and (state.step % options.validation_every == 0 or last):
+                values |= self._validate(state, float(np.mean(losses)))
+                losses = []
+            if time.monotonic() - saved > _SAVE_SECONDS:
+                state.seconds = time.monotonic() - clock
+                state.save(self.out, self.mark)
+                saved = time.monotonic()
+            self.progress(ProgressEvent("Training", state.step, total, values=values))
+            waited = (state.step - state.best_step) / options.validation_every
+            if self.validation and waited >= options.patience and state.best_dice > 0:
+                break
+        state.seconds = time.monotonic() - clock
+
+    def _share_done(self, state: _State) -> float:
+        """Share of the training that is over, by steps or by the clock, whichever is further."""
+        share = state.step / self.options.total_steps
+        if self.options.minutes is not None:
+            share = max(share, state.seconds / 60 / self.options.minutes)
+        return share
+
+    def _learning_rate(self, step: int, done: float) -> float:
+        warm = min(1.0, (step + 1) / max(1, self.options.warm_up))
+        return self.options.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+    def _step(self, state: _State, learning_rate: float) -> float:
+        rng = generator(self.options.seed, "step", state.step)
+        batch = self.sampler.draw(rng)
+        batch = augment(batch, draw(self.options.batch, self.options.without_adc_share, rng))
+        inputs, lesion = self._to_network(batch)
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate
+        state.network.train()
+        with self.device.autocast():
+            logits = state.network(inputs)
+        loss: Tensor = self.loss(logits.float(), lesion)
+        if not torch.isfinite(loss):
+            raise BadInputError(
+                f"Training became unstable at step {state.step} (the loss is not a number); "
+                "use a lower learning rate."
+            )
+        state.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(state.network.parameters(), _CLIP_NORM)
+        state.optimizer.step()
+        state.average.update(weights_of(state.network), state.step)
+        return float(loss.detach())
+
+    def _to_network(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        name, slabs = self.device.name, batch.slabs
+        moved = Slabs(*(t.to(name) for t in (slabs.images, slabs.adc_known, slabs.position, slabs.thickness)))
+        inputs = assemble(moved, self.net_options)
+        if self.net_options.dimensions == 3:
+            return inputs, batch.lesion[:, None].to(name)
+        middle = batch.lesion.shape[1] // 2
+        return inputs.contiguous(memory_format=torch.channels_last), batch.lesion[:, middle, None].to(name)
+
+    def _validate(self, state: _State, loss: float) -> dict[str, float]:
+        found = self._probabilities(state.average.weights, flips=False)
+        default = Decision()
+        score = float(np.mean([
+            dice(e.lesion, default.apply(p, e.voxel_ml)) for e, p in zip(self.validation, found, strict=True)
+        ]))  # fmt: skip
+        if score > state.best_dice:
+            state.best_dice, state.best_step = score, state.step
+            state.best = {name: value.clone() for name, value in state.average.weights.items()}
+        entry = {"step": state.step, "seconds": round(state.seconds, 1), "loss": round(loss, 5),
+                 "validation_dice": round(score, 5)}  # fmt: skip
+        state.history.append(entry)
+        return {"validation_dice": score}
+
+    def _probabilities(self, weights: dict[str, Tensor], *, flips: bool) -> list[Any]:
+        network = UNet(self.net_options).to(self.device.name).eval()
+        network.load_state_dict(weights)
+        if self.net_options.dimensions == 2:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return [
+            probability_of(network, self.net_options, e.images, adc_known=e.adc_known, thickness=e.thickness,
+                           device=self.device, flips=flips)
+            for e in self.validation
+        ]  # fmt: skip
+
+    def _finish(self, state: _State) -> ModelFolder:
+        self.progress(ProgressEvent("Choosing the threshold"))
+        weights = state.best if self.validation else state.average.weights
+        decision, score = Decision(), None
+        if self.validation:
+            found = self._probabilities(weights, flips=True)
+            decision, score = tune_decision(
+                found, [e.lesion for e in self.validation], [e.voxel_ml for e in self.validation]
+            )
+        training = {
+            "cases": {"clinical": len(self.training[0]), "synthetic": len(self.training[1]),
+                      "validation": len(self.validation)},
+            "split": {part: list(names) for part, names in self.split.parts.items()},
+            "options": self.options.record(),
+            "steps": state.step,
+            "minutes": round(state.seconds / 60, 2),
+            "best_step": state.best_step if self.validation else state.step,
+            "validation_dice": None if score is None else round(score, 5),
+            "device": self.device.reason,
+            "started_from": self.start.hash if self.start else None,
+            "torch": torch.__version__,
+            "history": state.history,
+        }  # fmt: skip
+        config = {
+            "network": self.net_options.config(),
+            "frame": asdict(self.frame),
+            "decision": decision.config(),
+        }
+        arrays = {name: value.cpu().contiguous().numpy() for name, value in weights.items()}
+        folder = save_model(
+            self.out, kind=KIND, config=config, training=training, arrays=arrays,
+            card=model_card(config, training),
+        )  # fmt: skip
+        write_text(self.out / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
+        return folder
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for convolutions, none for norms and biases."""
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
