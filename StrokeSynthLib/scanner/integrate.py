@@ -146,7 +146,9 @@ def _plane_indices(frame: Frame) -> tuple[Array, ...]:
     x, y = ((np.arange(n) + 0.5) * size / n for n, size in zip(frame.cells, frame.size[:2], strict=True))
     matrix = frame.to_voxel
     return tuple(
-        (matrix[axis, 0] * x[:, None] + matrix[axis, 1] * y[None, :] + matrix[axis, 3] + 1.5).astype(np.float32)
+        (matrix[axis, 0] * x[:, None] + matrix[axis, 1] * y[None, :] + matrix[axis, 3] + 1.5).astype(
+            np.float32
+        )
         for axis in range(3)
     )
 

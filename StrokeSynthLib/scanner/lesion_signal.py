@@ -30,7 +30,7 @@ DAY = 24.0
 ADC_COURSE = ((0.5, 0.90), (2, 0.74), (6, 0.65), (24, 0.57), (72, 0.58), (5 * DAY, 0.68), (8 * DAY, 0.86),
               (11 * DAY, 1.02), (14 * DAY, 1.12), (30 * DAY, 1.45), (90 * DAY, 2.2))  # fmt: skip
 #: Age (hours) and T2 relative to normal tissue.
-T2_COURSE = ((0.5, 1.00), (3, 1.04), (9, 1.20), (24, 1.32), (72, 1.42), (7 * DAY, 1.46), (14 * DAY, 1.40),
+T2_COURSE = ((0.5, 1.00), (3, 1.04), (9, 1.20), (24, 1.36), (72, 1.48), (7 * DAY, 1.52), (14 * DAY, 1.44),
              (30 * DAY, 1.50), (90 * DAY, 1.9))  # fmt: skip
 #: Share of the lesion's area with an ADC up to the first and up to the second boundary.
 LOW, PSEUDONORMAL = 0.72, 0.92
@@ -105,7 +105,7 @@ def adc_ratio(severity: Array, appearance: LesionAppearance) -> Array:
     spread = appearance.heterogeneity
     ranks = (0.0, 0.35, LOW, PSEUDONORMAL, 1.0)
     # Acute: from deep to the low boundary, then pseudonormal, then high. Later: around the core.
-    acute_ratios = (core * (1 - 0.18 * spread), core, min(0.86, core + 0.24), 1.08, 1.30)
+    acute_ratios = (core * (1 - 0.18 * spread), core, min(0.84, core + 0.22), 1.04, 1.28)
     late_ratios = tuple(core * (1 + 0.2 * spread * (rank - 0.4)) for rank in ranks)
     ratios = [acute * a + (1 - acute) * b for a, b in zip(acute_ratios, late_ratios, strict=True)]
     return np.interp(severity, ranks, ratios).astype(np.float32)

@@ -92,9 +92,9 @@ class ScanProtocol:
 
 _ALL = (
     ScanProtocol(
-        "3T-2mm", 3.0, (1000,), (60, 92), (112,), 1, (222, 226), (2.0, 2.0), (0.0, 0.0), (66, 73), (18, 30),
+        "3T-2mm", 3.0, (1000,), (78, 100), (112,), 1, (222, 226), (2.0, 2.0), (0.0, 0.0), (66, 73), (18, 30),
         averages=2, readout=(18, 34), orientation="LAS", tilt=(2.5, 1.0, 1.0),
-        skull_stripped=0.8, whole_numbers=False, bias=(0.10, 0.22),
+        skull_stripped=0.8, whole_numbers=False, bias=(0.08, 0.18),
     ),
     ScanProtocol(
         "3T-4mm", 3.0, (1000,), (68, 95), (128, 144, 160), 1, (220, 236), (3.5, 4.2), (0.0, 0.8), (28, 36), (14, 28),

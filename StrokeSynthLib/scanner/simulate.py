@@ -27,7 +27,7 @@ from .frame import Frame, place
 from .integrate import CoarseFields, Scene, block_mean, most_frequent, slices
 from .lesion_signal import LesionAppearance, draw_appearance, lesion_changes
 from .protocols import Range, ScanProtocol
-from .stripping import brain_mask
+from .stripping import brain_hull, stripped
 from .susceptibility import LARMOR, STEP, draw_air_cells, field_map
 from .tissue import TissueValues, draw_tissues, tissue_values
 
@@ -93,7 +93,7 @@ class ScanParameters:
     masked_background: bool
     skull_stripped: bool
     strip_level: float
-    strip_ringing: float
+    strip_resampled: bool
     aging: float
     tissues: dict[str, dict[str, float]]
     appearance: LesionAppearance
@@ -157,8 +157,8 @@ def draw_scan(
         whole_numbers=protocol.whole_numbers,
         masked_background=bool(rng.random() < protocol.masked_background),
         skull_stripped=stripped if skull_stripped is None else skull_stripped,
-        strip_level=float(rng.uniform(0.40, 0.58)),
-        strip_ringing=float(rng.choice([0.0, 0.01])),
+        strip_level=float(rng.uniform(0.25, 0.45)),
+        strip_resampled=bool(rng.random() < 0.5),
         aging=aging,
         tissues=draw_tissues(rng, protocol.field_strength, aging=aging),
         appearance=draw_appearance(rng, lesion_age_hours),
@@ -268,7 +268,9 @@ def _regions(points: Array) -> Array:
     """Sum of soft spheres at :data:`REGIONS`, both sides, on standard-space ``points`` (3, ...)."""
     total = np.zeros(points.shape[1:], np.float32)
     for center, radius, strength in REGIONS:
-        square = (np.abs(points[0]) - center[0]) ** 2 + (points[1] - center[1]) ** 2 + (points[2] - center[2]) ** 2
+        square = (
+            (np.abs(points[0]) - center[0]) ** 2 + (points[1] - center[1]) ** 2 + (points[2] - center[2]) ** 2
+        )
         total += strength * np.exp(-0.5 * square / (radius * 0.7) ** 2)
     return total
 
@@ -353,9 +355,12 @@ def _finish(
     mask, fallback = lesion_mask(images.lesion_share)
     spacing = tuple(np.linalg.norm(frame.scanner_affine[:3, :3], axis=0))
     if parameters.skull_stripped:
-        keep = brain_mask(classes, spacing, parameters.strip_level, parameters.seed)
-        b0, dwi, adc = (np.where(keep, image, np.float32(0)) for image in (b0, dwi, adc))
-        mask = mask & keep
+        hull = brain_hull(classes, spacing, parameters.seed)
+        b0, dwi, adc = (
+            stripped(image, hull, parameters.strip_level, resampled=parameters.strip_resampled)
+            for image in (b0, dwi, adc)
+        )
+        mask = mask & (hull > parameters.strip_level)
     elif parameters.masked_background:
         background = b0 <= ADC_THRESHOLD * images.sigma
         b0, dwi = (np.where(background, np.float32(0), image) for image in (b0, dwi))
@@ -395,7 +400,14 @@ def lesion_mask(share: Array) -> tuple[Array, bool]:
 
 def _reoriented(volume: Volume, letters: str) -> Volume:
     """The same image with array axes running to ``letters`` ("LPS": left, posterior, superior)."""
-    world = {"R": (0, False), "L": (0, True), "A": (1, False), "P": (1, True), "S": (2, False), "I": (2, True)}
+    world = {
+        "R": (0, False),
+        "L": (0, True),
+        "A": (1, False),
+        "P": (1, True),
+        "S": (2, False),
+        "I": (2, True),
+    }
     axes, flips = zip(*(world[letter] for letter in letters), strict=True)
     # What turns the wanted order to RAS; its inverse turns this canonical volume to the wanted order.
     position = [axes.index(axis) for axis in range(3)]

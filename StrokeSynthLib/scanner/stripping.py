@@ -1,7 +1,7 @@
 """Skull stripping as tools do it: a smooth hull that follows the brain, not quite perfectly.
 
 Tools keep brain, ventricles and the fluid in sulci, and cut off most of the fluid under the skull.
-The hull is a level of the smoothed brain, without holes and in one piece. The level varies from place
+The hull closes sulci and fissures, has no holes and is in one piece. Its level varies from place
 to place, so that here a rim of fluid stays and there a little cortex is lost.
 """
 
@@ -12,37 +12,56 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..schema import PARENCHYMA, VENTRICLES
+from ..schema import INTRACRANIAL, PARENCHYMA, VENTRICLES
 from .fields import linear_weights, smooth_noise
 
 Array = npt.NDArray[Any]
 
-#: Spacing of the grid on which the hull is made (mm), and width of the smoothing kernel (standard deviation).
-STEP, SMOOTHING_MM = 3.0, 3.2
+#: Spacing of the grid on which the hull is made (mm), and half the width of the sulci that it closes, in steps.
+STEP, CLOSING = 3.0, 3
 
 
-def brain_mask(semantic_map: Array, spacing: tuple[float, ...], level: float, seed: int) -> Array:
-    """Boolean hull of the brain in a map of classes; ``level`` 0.3 (generous) to 0.6 (tight)."""
-    from scipy.ndimage import binary_fill_holes, gaussian_filter, label
+def brain_hull(semantic_map: Array, spacing: tuple[float, ...], seed: int) -> Array:
+    """Smooth membership of the brain's hull in a map of classes: 0.5 at its middle level, 1 inside."""
+    from scipy.ndimage import binary_closing, binary_fill_holes, gaussian_filter, label
 
-    table = np.zeros(256, np.float32)
-    table[[*PARENCHYMA, *VENTRICLES]] = 1.0
+    table = np.zeros((2, 256), np.float32)
+    table[0, [*PARENCHYMA, *VENTRICLES]] = 1.0
+    table[1, list(INTRACRANIAL)] = 1.0
     counts = [max(2, round(n * s / STEP)) for n, s in zip(semantic_map.shape, spacing, strict=True)]
     # Positions in both grids run from edge to edge; the way down averages, the way up interpolates.
     down = [_averaging(n, c) for n, c in zip(semantic_map.shape, counts, strict=True)]
-    up = [linear_weights((np.arange(n) + 0.5) * c / n - 0.5, c) for n, c in zip(semantic_map.shape, counts, strict=True)]
-    coarse = _separable(table[semantic_map], down)
-    steps = [n * s / c for n, s, c in zip(semantic_map.shape, spacing, counts, strict=True)]
-    smooth = gaussian_filter(coarse, [SMOOTHING_MM / s for s in steps], mode="nearest")
+    up = [
+        linear_weights((np.arange(n) + 0.5) * c / n - 0.5, c)
+        for n, c in zip(semantic_map.shape, counts, strict=True)
+    ]
+    brain, cavity = (_separable(row[semantic_map], down) > 0.5 for row in table)
 
-    pieces, number = label(smooth > level)
+    closed = binary_closing(np.pad(brain, CLOSING + 1), iterations=CLOSING)
+    inner = (slice(CLOSING + 1, -CLOSING - 1),) * 3
+    closed = binary_fill_holes((closed[inner] & cavity) | brain)
+    pieces, number = label(closed)
     if number == 0:
-        return np.zeros(semantic_map.shape, bool)
+        return np.zeros(semantic_map.shape, np.float32)
     largest = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-    holes = binary_fill_holes(largest) & ~largest
-    smooth = np.where(holes, 1.0, np.where((pieces > 0) & ~largest, 0.0, smooth))
-    uneven = 0.07 * smooth_noise(np.random.default_rng(seed), smooth.shape, 12.0 / STEP)
-    return np.asarray(_separable((smooth - uneven).astype(np.float32), up) > level)
+    smooth = gaussian_filter(largest.astype(np.float32), 1.0, mode="nearest")
+    uneven = (
+        0.35 * smooth * (1 - smooth) * smooth_noise(np.random.default_rng(seed), smooth.shape, 12.0 / STEP)
+    )
+    return _separable((smooth - uneven).astype(np.float32), up)
+
+
+def stripped(image: Array, hull: Array, level: float, *, resampled: bool) -> Array:
+    """``image`` inside the ``level`` (0.3 generous, 0.6 tight) of ``hull``, 0 outside.
+
+    ``resampled``: as published sets that were resampled after stripping: voxels at the edge are
+    mixed with the zeros beside them, and the spline leaves small negative values around the brain.
+    """
+    if not resampled:
+        return np.asarray(np.where(hull > level, image, np.float32(0)))
+    share = np.clip((hull - level) / 0.16 + 0.5, 0.0, 1.0)
+    ring = (share == 0.0) & (hull > level - 0.14)
+    return np.asarray(np.where(ring, np.float32(-0.01) * image, image * share), np.float32)
 
 
 def _averaging(fine: int, coarse: int) -> Array:

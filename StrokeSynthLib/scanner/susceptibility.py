@@ -99,7 +99,9 @@ def _sources(anatomy: Anatomy, labels: Array, air_cells: dict[str, float]) -> Ar
 def _voxel_at(anatomy: Anatomy, standard: tuple[float, float, float]) -> Array:
     """Voxel of the anatomy whose place in standard space is nearest to ``standard`` (RAS mm)."""
     correspondence = anatomy.correspondence
-    square = sum((axis - place) ** 2 for axis, place in zip(correspondence.coordinates, standard, strict=True))
+    square = sum(
+        (axis - place) ** 2 for axis, place in zip(correspondence.coordinates, standard, strict=True)
+    )
     node = np.unravel_index(int(np.argmin(square)), square.shape)
     to_voxel = np.linalg.inv(anatomy.affine) @ correspondence.grid.affine
     return np.asarray(to_voxel[:3, :3] @ np.array(node) + to_voxel[:3, 3])

@@ -8,7 +8,8 @@ Sources: ADC of cortex, deep gray and white matter, Helenius et al., AJNR 2002;2
 3 T lies at 0.8 and ADC of white matter rises with age, Engelter et al., AJNR 2000;21:1068).
 T2 at 1.5 T and 3 T between the in-vitro values of Stanisz et al., MRM 2005;54:507 and the
 longer ones of whole-brain spin-echo fits in vivo (Wansapura et al., JMRI 1999;9:531, 3 T: white 74
-to 80 ms, gray about 83 to 110 ms). Pallidum: short T2 by iron. Fluid: 3.0 to 3.4 at 37 C, T2 about 2 s.
+to 80 ms, gray about 83 to 110 ms). Pallidum: short T2 by iron. Fluid: 3.0 to 3.4 at 37 C, T2 about 2 s;
+where it pulsates (cisterns, third and fourth ventricle) its apparent coefficient is higher and uneven.
 Proton density: gray 0.80, white 0.70, fluid 1 (Whittall et al., MRM 1997;37:34).
 Outside the brain, values are chosen for the look of fat-suppressed EPI: fat leaves a weak residue, bone and
 air nothing, flowing blood little.
@@ -62,25 +63,25 @@ class Tissue:
 
 TISSUES: dict[str, Tissue] = {
     "air": Tissue(0.0, 100, 100, 1.0, 0.0, (0.0, 0.0)),
-    "white-matter": Tissue(0.70, 86, 78, 0.76, 0.03, (0.06, 0.06), 0.7),
-    "cortex": Tissue(0.80, 98, 88, 0.86, 0.03, (0.08, 0.07), 1.0),
-    "lateral-ventricle": Tissue(1.0, 2100, 1900, 3.10, 0.02, (0.03, 0.03)),
-    "cerebellum-white-matter": Tissue(0.70, 86, 78, 0.70, 0.03, (0.06, 0.06)),
-    "cerebellum-cortex": Tissue(0.80, 98, 88, 0.78, 0.03, (0.08, 0.06)),
-    "thalamus": Tissue(0.75, 90, 80, 0.77, 0.03, (0.05, 0.05)),
-    "caudate": Tissue(0.80, 92, 79, 0.77, 0.03, (0.05, 0.05)),
-    "putamen": Tissue(0.79, 86, 72, 0.74, 0.03, (0.05, 0.05)),
+    "white-matter": Tissue(0.69, 83, 71, 0.76, 0.03, (0.07, 0.08), 0.7),
+    "cortex": Tissue(0.79, 95, 80, 0.86, 0.03, (0.09, 0.09), 1.0),
+    "lateral-ventricle": Tissue(1.0, 2100, 1900, 3.15, 0.02, (0.05, 0.04)),
+    "cerebellum-white-matter": Tissue(0.69, 83, 71, 0.70, 0.03, (0.07, 0.08)),
+    "cerebellum-cortex": Tissue(0.79, 95, 80, 0.78, 0.03, (0.09, 0.08)),
+    "thalamus": Tissue(0.75, 88, 76, 0.77, 0.03, (0.05, 0.05)),
+    "caudate": Tissue(0.80, 90, 76, 0.77, 0.03, (0.05, 0.05)),
+    "putamen": Tissue(0.79, 84, 69, 0.74, 0.03, (0.05, 0.05)),
     "pallidum": Tissue(0.72, 70, 55, 0.76, 0.05, (0.06, 0.06)),
-    "hippocampus": Tissue(0.82, 102, 93, 0.88, 0.03, (0.06, 0.06)),
-    "amygdala": Tissue(0.82, 100, 92, 0.86, 0.03, (0.06, 0.06)),
-    "accumbens": Tissue(0.80, 92, 80, 0.79, 0.03, (0.05, 0.05)),
+    "hippocampus": Tissue(0.82, 100, 88, 0.88, 0.03, (0.06, 0.06)),
+    "amygdala": Tissue(0.82, 98, 87, 0.86, 0.03, (0.06, 0.06)),
+    "accumbens": Tissue(0.80, 90, 76, 0.79, 0.03, (0.05, 0.05)),
     "ventral-diencephalon": Tissue(0.72, 82, 70, 0.76, 0.03, (0.07, 0.06)),
     "white-matter-hyperintensity": Tissue(0.80, 125, 115, 1.12, 0.06, (0.10, 0.12)),
     "choroid-plexus": Tissue(0.90, 220, 200, 1.70, 0.10, (0.15, 0.15)),
-    "third-ventricle": Tissue(1.0, 2000, 1800, 3.15, 0.02, (0.04, 0.03)),
-    "fourth-ventricle": Tissue(1.0, 1800, 1600, 3.20, 0.02, (0.06, 0.04)),
-    "brain-stem": Tissue(0.72, 85, 76, 0.76, 0.03, (0.06, 0.06)),
-    "csf": Tissue(0.98, 1900, 1700, 3.10, 0.03, (0.06, 0.05)),
+    "third-ventricle": Tissue(1.0, 2000, 1800, 3.40, 0.03, (0.06, 0.08)),
+    "fourth-ventricle": Tissue(1.0, 1800, 1600, 3.45, 0.03, (0.08, 0.08)),
+    "brain-stem": Tissue(0.72, 83, 71, 0.76, 0.03, (0.08, 0.09)),
+    "csf": Tissue(1.0, 1900, 1700, 3.25, 0.03, (0.08, 0.11)),
     "optic-nerve": Tissue(0.70, 85, 75, 0.95, 0.05, (0.08, 0.08)),
     "vessel-dura": Tissue(0.35, 60, 50, 1.20, 0.15, (0.30, 0.20)),
     "skull": Tissue(0.05, 40, 35, 0.60, 0.30, (0.30, 0.20)),
