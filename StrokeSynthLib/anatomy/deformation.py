@@ -33,7 +33,7 @@ def exponential(velocity: Array, lattice: Lattice) -> Array:
     fastest = float(np.abs(velocity).max())
     # The first step must be small against the lattice: less than an eighth of a cell.
     squarings = max(0, int(np.ceil(np.log2(max(fastest, 1e-6) / lattice.step * 8))))
-    displacement = (velocity / 2**squarings).astype(np.float32)
+    displacement: Array = (velocity / 2**squarings).astype(np.float32)
     index = np.indices(lattice.shape, dtype=np.float32)
     for _ in range(squarings):
         displacement = displacement + _at(displacement, index + displacement / np.float32(lattice.step))

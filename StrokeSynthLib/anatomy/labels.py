@@ -150,7 +150,7 @@ def crop_to_head(volume: Volume, margin_mm: float = MARGIN_MM) -> Volume:
 
     A canonical (RAS+) volume is expected; voxels keep their place in space.
     """
-    inside = volume.array > 0
+    inside: Array = np.asarray(np.greater(volume.array, 0))
     low = np.array([int(np.argmax(inside.any(_others(axis)))) for axis in range(3)])
     high = np.array(
         [inside.shape[axis] - int(np.argmax(inside.any(_others(axis))[::-1])) for axis in range(3)]
@@ -181,8 +181,8 @@ def _whole_numbers(values: Array, name: str) -> Array:
         raise BadInputError(
             f"{name}: holds values from {low:g} to {high:g}; a label map of integers is needed."
         )
-    whole = values.astype(np.int32)
-    if not np.issubdtype(values.dtype, np.integer) and np.abs(values - whole).max() > 1e-3:
+    whole: Array = np.rint(values).astype(np.int32)
+    if not np.issubdtype(values.dtype, np.integer) and float(np.abs(values - whole).max()) > 1e-3:
         raise BadInputError(f"{name}: holds fractions, so it is an image and not a label map; give labels.")
     if high == 0:
         raise BadInputError(f"{name}: every voxel is 0; a label map of a whole head is needed.")

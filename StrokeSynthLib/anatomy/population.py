@@ -33,7 +33,6 @@ import numpy.typing as npt
 
 from ..modelfolder import ModelFolder, open_model
 from ..randomness import generator
-from ..schema import CLASSES, INDEX
 from ..volume import Storage, Volume
 from .anatomy import Anatomy, Correspondence
 from .coding import decode
@@ -201,10 +200,9 @@ class PopulationModel:
     def _velocity(self, parameters: PersonParameters, rng: np.random.Generator) -> Array:
         from scipy.ndimage import gaussian_filter
 
-        velocity = parameters.age * self._velocity_age[0]
-        velocity = velocity + np.tensordot(
-            np.asarray(parameters.shape, np.float32), self._velocity_modes, axes=1
-        )
+        coefficients = np.asarray(parameters.shape, np.float32)
+        velocity: Array = np.tensordot(coefficients, self._velocity_modes, axes=1)
+        velocity = velocity + np.float32(parameters.age) * self._velocity_age[0]
         sigma = FINE_LENGTH / 2 / self._velocity_lattice.step
         for axis in velocity:
             noise = gaussian_filter(rng.standard_normal(axis.shape).astype(np.float32), sigma)
@@ -237,7 +235,7 @@ def _pose(parameters: PersonParameters) -> tuple[Array, Array]:
 
 def _read(labels: Array, standard: Lattice, coordinates: Array, own: Lattice) -> Array:
     """Labels of the nearest standard-space voxel at every mm of the person's lattice."""
-    n = tuple(int(round((k - 1) * own.step)) + 1 for k in own.shape)
+    n = tuple(round((k - 1) * own.step) + 1 for k in own.shape)
     fine = Lattice(own.low, 1.0, (n[0], n[1], n[2]))
     out = np.zeros(fine.shape, np.uint8)
     slab = 16  # x planes at a time, to keep the index arrays in the cache
@@ -284,8 +282,3 @@ def _three(values: Array) -> tuple[float, float, float]:
 @lru_cache(maxsize=2)
 def _load(name_or_path: str) -> PopulationModel:
     return PopulationModel(open_model(name_or_path, MODEL_KIND))
-
-
-#: Region codes past the schema, used inside the model only.
-REGION_COUNT = len(CLASSES)
-AIR = INDEX["air"]

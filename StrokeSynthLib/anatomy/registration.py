@@ -26,6 +26,7 @@ from .anatomy import Anatomy, Correspondence
 from .deformation import displace, jacobian_determinant
 from .lattice import Lattice
 from .population import PopulationModel
+from .registering import affine_refined, as_image, demons
 
 Array = npt.NDArray[Any]
 
@@ -43,8 +44,6 @@ LANDMARKS = (
     "cerebellum-cortex", "brain-stem",
 )  # fmt: skip
 STEP = 4.0
-#: Iterations and smoothing (voxels) of the demons at 8 and 4 mm.
-DEMONS = ((8.0, 25, 1.0), (4.0, 25, 1.2))
 LEAST_LANDMARKS = 5
 
 
@@ -64,7 +63,8 @@ def register_labels(labels: Volume) -> Correspondence:
     template = _template()
     work = labels.canonical()
     matrix = _affine(work, template)
-    displacement = _demons(work, matrix, template)
+    placed = _on_lattice(work, matrix, template.lattice)
+    displacement = demons(placed, template.image, template.lattice)
     own = _lattice_around(work)
     points = own.points()
     inverse = np.linalg.inv(matrix)
@@ -183,65 +183,9 @@ def _moments(labels: Volume, template: _Template) -> Array:
 
 def _refined(labels: Volume, template: _Template, start: Array) -> Array:
     """The affine transform after least squares on the label images."""
-    import SimpleITK
-
-    sitk: Any = SimpleITK
-    fixed = _image(template.image, template.lattice)
     own = _lattice_around(labels)
-    moving = _image(_on_lattice(labels, np.eye(4), own), own)
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix([float(v) for v in start[:3, :3].ravel()])
-    transform.SetTranslation([float(v) for v in start[:3, 3]])
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMeanSquares()
-    method.SetMetricSamplingStrategy(method.NONE)
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.02, 40, 0.6)
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetNumberOfThreads(1)
-    method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(fixed, moving)
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
-    matrix[:3, 3] = transform.GetTranslation()
-    return matrix
-
-
-def _demons(labels: Volume, matrix: Array, template: _Template) -> Array:
-    """Displacement on the template's lattice: from affinely placed points to standard space."""
-    import SimpleITK
-
-    sitk: Any = SimpleITK
-    fixed = _image(_on_lattice(labels, matrix, template.lattice), template.lattice)
-    moving = _image(template.image, template.lattice)
-    field = None
-    for step, iterations, smoothing in DEMONS:
-        shrunk = [sitk.SmoothingRecursiveGaussian(i, step / 2.5) for i in (fixed, moving)]
-        grid = _shrunk_grid(fixed, step / template.lattice.step)
-        pair = [sitk.Resample(i, grid, sitk.Transform(), sitk.sitkLinear, 0.0) for i in shrunk]
-        demons = sitk.DiffeomorphicDemonsRegistrationFilter()
-        demons.SetNumberOfIterations(iterations)
-        demons.SetStandardDeviations(smoothing)
-        demons.SetMaximumUpdateStepLength(2.0)
-        demons.SetNumberOfThreads(1)
-        if field is not None:
-            field = sitk.Resample(field, grid, sitk.Transform(), sitk.sitkLinear, 0.0, field.GetPixelID())
-            field = demons.Execute(pair[0], pair[1], field)
-        else:
-            field = demons.Execute(pair[0], pair[1])
-    array = sitk.GetArrayFromImage(field).transpose(3, 2, 1, 0)
-    return np.ascontiguousarray(array, np.float32)
-
-
-def _shrunk_grid(image: Any, factor: float) -> Any:
-    import SimpleITK
-
-    sitk: Any = SimpleITK
-    size = [max(1, int(np.ceil(n / factor))) for n in image.GetSize()]
-    grid = sitk.Image(size, sitk.sitkFloat32)
-    grid.SetOrigin(image.GetOrigin())
-    grid.SetSpacing([s * factor for s in image.GetSpacing()])
-    return grid
+    moving = as_image(_on_lattice(labels, np.eye(4), own), own)
+    return affine_refined(as_image(template.image, template.lattice), moving, start)
 
 
 def _lattice_around(labels: Volume) -> Lattice:
@@ -263,17 +207,6 @@ def _on_lattice(labels: Volume, matrix: Array, lattice: Lattice) -> Array:
             smooth, to_index[:3, :3], to_index[:3, 3], lattice.shape, order=1, mode="constant", cval=0.0
         )
     )
-
-
-def _image(array: Array, lattice: Lattice) -> Any:
-    """A SimpleITK image whose coordinates are RAS mm."""
-    import SimpleITK
-
-    sitk: Any = SimpleITK
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T, np.float32))
-    image.SetOrigin([float(v) for v in lattice.low])
-    image.SetSpacing([float(lattice.step)] * 3)
-    return image
 
 
 def _lookup(classes: tuple[int, ...]) -> Array:
