@@ -13,7 +13,7 @@ import itertools
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -190,13 +190,13 @@ class Volume:
         return Volume(array, grid.affine, Storage(str(array.dtype)), None, self.metadata)
 
 
-def file_stem(path: Path | str) -> str:
+def file_stem(path: PurePath | str) -> str:
     """File name without its image ending ("a.nii.gz" -> "a")."""
-    name = Path(path).name
+    name = path.name if isinstance(path, PurePath) else PurePath(path).name
     for ending in FILE_ENDINGS:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
-    return Path(path).stem
+    return PurePath(name).stem
 
 
 def _reader(path: Path) -> Any:

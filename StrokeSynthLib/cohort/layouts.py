@@ -124,6 +124,8 @@ def _named_cases(path: Path) -> tuple[str, list[CaseFiles], list[str]]:
 
 def _choose(role: str, files: list[tuple[Path, ImageName]], notices: list[str]) -> tuple[Path, ImageName]:
     """One file of a role: images rather not from derivatives, trace rather than series."""
+    if len(files) == 1:
+        return files[0]
 
     def rank(item: tuple[Path, ImageName]) -> tuple[bool, bool, str]:
         file, name = item
@@ -131,7 +133,7 @@ def _choose(role: str, files: list[tuple[Path, ImageName]], notices: list[str]) 
         return (derived != (role in ("lesion", "map")), name.suffix == "dwi", str(file))
 
     ordered = sorted(files, key=rank)
-    if len(ordered) > 1 and rank(ordered[0])[:2] == rank(ordered[1])[:2]:
+    if rank(ordered[0])[:2] == rank(ordered[1])[:2]:
         case, count = ordered[0][1].case, len(ordered)
         notices.append(f"{case}: {count} files could be its {role}; {ordered[0][0]} is taken.")
     return ordered[0]

@@ -52,7 +52,7 @@ def is_image(name: str) -> bool:
 
 def parse(path: PurePath) -> ImageName | None:
     """Read a file name; None when it is no image that a case is made of (FLAIR, brain mask)."""
-    stem = file_stem(path.name)
+    stem = file_stem(path)
     body, _, suffix = stem.rpartition("_")
     suffix = suffix.lower()
     role = _SUFFIXES.get(suffix)

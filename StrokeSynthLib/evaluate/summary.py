@@ -20,6 +20,7 @@ MEASURES = (
     "volume_difference_ml", "hausdorff95_mm", "lesion_count_difference", "false_positive_ml",
 )  # fmt: skip
 ALL = "all cases"
+WITH_LESION = "with lesion"
 LESION_FREE = "no lesion"
 #: Strata by reference volume (ml): from the first number up to, not including, the second.
 STRATA: dict[str, tuple[float, float]] = {
@@ -53,7 +54,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Summary:
-    """Estimates by stratum ("all cases", volumes, "no lesion"; empty ones left out), by score."""
+    """Estimates by stratum and score, and the number of cases of each stratum.
+
+    Strata are "all cases", "with lesion" (where some have none), those by volume, and "no lesion";
+    empty ones are left out.
+    """
 
     strata: Mapping[str, Mapping[str, Estimate]]
     cases: Mapping[str, int]
@@ -103,6 +108,9 @@ def stratum_of(reference_ml: float) -> str:
 def summarize(scores: Sequence[Scores], seed: int = 0) -> Summary:
     """Summarize the scores of all cases, over all and by stratum of reference volume."""
     groups: dict[str, list[Scores]] = {ALL: list(scores)}
+    diseased = [one for one in scores if one.reference_ml > 0]
+    if 0 < len(diseased) < len(scores):
+        groups[WITH_LESION] = diseased
     for name in (*STRATA, LESION_FREE):
         members = [one for one in scores if stratum_of(one.reference_ml) == name]
         if members:

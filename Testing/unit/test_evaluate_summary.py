@@ -73,7 +73,10 @@ def test_strata_begin_at_their_first_number(ml, name):
 
 def test_the_summary_has_all_cases_and_each_stratum_that_occurs():
     found = summarize([scores(0.4, 0.5), scores(0.8, 30), scores(0.9, 40), scores(1.0, 0, 0.0)])
-    assert found.cases == {"all cases": 4, "under 1 ml": 1, "20 ml and more": 2, "no lesion": 1}
+    assert found.cases == {
+        "all cases": 4, "with lesion": 3, "under 1 ml": 1, "20 ml and more": 2, "no lesion": 1,
+    }  # fmt: skip
+    assert found.strata["with lesion"]["dice"].mean == pytest.approx(0.7)
     assert found.strata["20 ml and more"]["dice"].mean == pytest.approx(0.85)
     assert found.strata["all cases"]["false_positive_ml"].cases == 1
 
@@ -97,8 +100,9 @@ def test_the_table_reads_as_means_with_intervals():
     text = summary_table(summarize([scores(0.4, 0.5), scores(0.6, 0.7), scores(1.0, 0, 0.25)]))
     lines = text.splitlines()
     assert "Dice %" in lines[0]
-    assert lines[2].startswith("under 1 ml")
-    assert "50.0 [" in lines[2]
-    assert "0.25" in lines[3]
-    assert lines[3].split()[3] == "-"
+    assert lines[2].startswith("with lesion")
+    assert lines[3].startswith("under 1 ml")
+    assert "50.0 [" in lines[3]
+    assert "0.25" in lines[4]
+    assert lines[4].split()[3] == "-"
     assert "nan" not in text
