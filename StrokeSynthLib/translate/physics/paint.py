@@ -16,14 +16,11 @@ from ...randomness import generator
 from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA
 from ..fields import correlated_field, smooth
 from ..signal import adc_from, dwi_from, rician
-from .assumed import TISSUE_OF_CLASS, TISSUES
+from .assumed import TISSUE_OF_CLASS
 from .bias import bias_field
 from .model import CaseDraw
 
 Array = npt.NDArray[Any]
-
-#: A lesion voxel on fluid takes the nearest tissue's values (the mask is taken at its word).
-_AIR = TISSUES.index("air")
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,10 @@ class Painting:
 
 
 def fill_under_lesion(labels: Array, lesion: Array, spacing: tuple[float, float, float]) -> Array:
-    """Labels with the nearest parenchyma where the lesion lies on anything else."""
+    """Labels with the nearest parenchyma where the lesion lies on anything else.
+
+    The mask is taken at its word: where it marks lesion, there is tissue.
+    """
     wrong = lesion & ~IS_PARENCHYMA[labels]
     if not wrong.any():
         return labels
@@ -60,28 +60,47 @@ def fill_under_lesion(labels: Array, lesion: Array, spacing: tuple[float, float,
     return filled
 
 
+def _before_blur(length: float, blur_mm: tuple[float, float, float]) -> tuple[float, float]:
+    """Correlation length and gain that a texture needs before the blur, to come out of it as measured."""
+    in_plane = sorted(blur_mm)[1]
+    sharp = max(float(np.sqrt(max(length**2 - 2.0 * in_plane**2, 0.0))), 0.4 * length)
+    kept = np.prod([(sharp**2 / (sharp**2 + 2.0 * width**2)) ** 0.25 for width in blur_mm])
+    return sharp, float(min(1.0 / max(kept, 1e-3), 2.5))
+
+
 def draw_texture(
     labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int
 ) -> Texture:
     """Random texture of a case; the same for a map with and without its lesion."""
     tissue = TISSUE_OF_CLASS[labels]
-    shape = labels.shape
-    b0_field = correlated_field(shape, spacing, draw.texture_mm, generator(seed, "texture b0"))
-    own_field = correlated_field(shape, spacing, draw.texture_mm, generator(seed, "texture adc"))
+    length, gain = _before_blur(draw.texture_mm, draw.blur_mm)
+    b0_field, own_field = (
+        gain * correlated_field(labels.shape, spacing, length, generator(seed, name))
+        for name in ("texture b0", "texture adc")
+    )
     shared = np.asarray(draw.texture_correlation, np.float32)[tissue]
     adc_field = shared * b0_field + np.sqrt(1.0 - shared**2) * own_field
-    spread_b0 = np.asarray(draw.b0_texture, np.float32)[tissue]
-    spread_adc = np.asarray(draw.adc_texture, np.float32)[tissue]
-    zero = np.zeros((), np.float32)
-    if not lesion.any():
-        return Texture(spread_b0 * b0_field, spread_adc * adc_field, zero, zero)
-    _, _, sd_b0, sd_adc, correlation, length = draw.lesion
-    first = correlated_field(shape, spacing, length, generator(seed, "lesion b0"))
-    second = correlated_field(shape, spacing, length, generator(seed, "lesion adc"))
-    mixed = correlation * first + np.sqrt(1.0 - correlation**2) * second
-    return Texture(
-        spread_b0 * b0_field, spread_adc * adc_field, np.float32(sd_b0) * first, np.float32(sd_adc) * mixed
+    in_tissue = (
+        np.asarray(draw.b0_texture, np.float32)[tissue] * b0_field,
+        np.asarray(draw.adc_texture, np.float32)[tissue] * adc_field,
     )
+    if not lesion.any():
+        return Texture(*in_tissue, np.zeros((), np.float32), np.zeros((), np.float32))
+    return Texture(*in_tissue, *_lesion_texture(labels.shape, spacing, draw, seed))
+
+
+def _lesion_texture(
+    shape: tuple[int, ...], spacing: tuple[float, float, float], draw: CaseDraw, seed: int
+) -> tuple[Array, Array]:
+    """Variation of log b0 and log ADC within the lesion."""
+    _, _, sd_b0, sd_adc, correlation, length = draw.lesion
+    sharp, gain = _before_blur(length, draw.blur_mm)
+    first, second = (
+        gain * correlated_field(shape, spacing, sharp, generator(seed, name))
+        for name in ("lesion b0", "lesion adc")
+    )
+    mixed = correlation * first + np.sqrt(1.0 - correlation**2) * second
+    return np.float32(sd_b0) * first, np.float32(sd_adc) * mixed
 
 
 def paint(

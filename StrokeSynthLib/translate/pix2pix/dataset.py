@@ -18,7 +18,7 @@ from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import SignalModel
 from ..signal import adc_from
 from .frame import Frame
-from .sketch import measured_painting
+from .sketch import drawn_sketch, measured_painting
 
 Array = npt.NDArray[Any]
 
@@ -27,12 +27,11 @@ _LESION_SHARE = 0.5
 #: Finest in-plane spacing of the frame (mm): finer cohorts are painted finer by the sketch.
 _FINEST = 1.6
 _ROTATION, _ZOOM, _SHEAR, _SHIFT = np.deg2rad(5.0), 0.05, 0.03, 0.02
-_CHANNELS = ("sketch b0", "sketch adc", "b0", "adc", "dwi")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One case in the frame: ``labels`` (x, y, z) with the lesion as class, ``images`` (5, x, y, z)."""
+    """One case in the frame: ``labels`` (x, y, z) with the lesion as class, ``images`` (7, x, y, z)."""
 
     labels: Array
     images: Array
@@ -44,19 +43,19 @@ class Stack:
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of one step: ``onehot`` (n, 44, x, y[, z]), ``sketch`` and ``target`` (b0, ADC, DWI)."""
+    """Tensors of a step: ``onehot`` (n, 44, x, y[, z]), ``sketch``, ``target`` (b0, ADC, DWI), ``grain``."""
 
     onehot: Tensor
     sketch: Tensor
     target: Tensor
+    grain: Tensor
     noise: Tensor
     b_value: Tensor
 
     def to(self, device: str) -> Batch:
         """The same on another device."""
-        return Batch(
-            *(t.to(device) for t in (self.onehot, self.sketch, self.target, self.noise, self.b_value))
-        )
+        parts = (self.onehot, self.sketch, self.target, self.grain, self.noise, self.b_value)
+        return Batch(*(part.to(device) for part in parts))
 
 
 def frame_mask(labels: Array, stripped: bool) -> Array:
@@ -85,21 +84,23 @@ def make_stacks(
     for number, (example, fit, mask) in enumerate(zip(examples, fits, masks, strict=True)):
         progress(ProgressEvent("Preparing cases", number, len(examples), example.name))
         frame = Frame.around(mask, example.spacing, target, least, multiple)
-        stacks.append(_stack(example, *fit, model, frame))
+        stacks.append(_stack(example, *fit, model, frame, number))
     return stacks
 
 
-def _stack(example: Example, fit: CaseFit, residuals: Residuals, model: SignalModel, frame: Frame) -> Stack:
-    painting = measured_painting(example, fit, residuals, model.of_case(fit))
+def _stack(
+    example: Example, fit: CaseFit, residuals: Residuals, model: SignalModel, frame: Frame, seed: int
+) -> Stack:
+    draw = model.of_case(fit)
+    painting = measured_painting(example, fit, residuals, draw)
+    # Grain is drawn, not measured: the discriminator must not find the real image's own in the fake.
+    grain = drawn_sketch(example.labels, example.lesion, example.spacing, draw, seed)
     sketch_adc = adc_from(painting.b0, painting.dwi, example.b_value)
     labels = frame.forward(example.labels, order=0)
     lesion = frame.forward(example.lesion.astype(np.float32)) > 0.5
     filled = painting.filled
-    images = [
-        painting.b0,
-        sketch_adc,
-        *(np.where(filled, a, 0.0) for a in (example.b0, example.adc, example.dwi)),
-    ]
+    real = (np.where(filled, image, 0.0) for image in (example.b0, example.adc, example.dwi))
+    images = [painting.b0, sketch_adc, *real, grain.grain_b0, grain.grain_dwi]
     stacked = np.stack([frame.forward(image.astype(np.float32)) for image in images])
     return Stack(
         np.where(lesion, LESION, labels).astype(np.uint8), np.minimum(stacked, 100.0).astype(np.float16),
@@ -117,7 +118,7 @@ def draw_batch(stacks: Sequence[Stack], size: int, depth: int, rng: np.random.Ge
     noise, b_value = torch.tensor([i[2] for i in items]), torch.tensor([i[3] for i in items])
     if depth == 1:
         onehot, images = onehot[..., 0], images[..., 0]
-    return Batch(onehot, images[:, :2], images[:, 2:], noise, b_value)
+    return Batch(onehot, images[:, :2], images[:, 2:5], images[:, 5:], noise, b_value)
 
 
 def _draw_item(

@@ -44,18 +44,17 @@ def scaled(images: Tensor) -> Tensor:
 
 
 def as_scanned(images: Tensor, batch: Batch, noise: Tensor) -> Tensor:
-    """The painted images with the case's Rician noise, and the ADC that follows from them.
+    """The painted images with the case's grain and Rician noise, and the ADC that follows from them.
 
-    ``noise`` (n, 4, ...) standard normal. The painting itself stays free of noise; only the
-    discriminator sees it, so that it judges anatomy and not the lack of noise.
+    ``noise`` (n, 4, ...) standard normal. The painting itself stays free of both; only the
+    discriminator sees them, so that it judges anatomy and not the lack of noise.
     """
     sigma_b0, sigma_dwi = (_broadcast(batch.noise[:, i], images) for i in (0, 1))
     filled = (batch.sketch[:, :1] > 0).to(images.dtype)
     tiny = 1e-8
-    b0 = torch.sqrt((images[:, :1] + sigma_b0 * noise[:, :1]) ** 2 + (sigma_b0 * noise[:, 1:2]) ** 2 + tiny)
-    dwi = torch.sqrt(
-        (images[:, 2:] + sigma_dwi * noise[:, 2:3]) ** 2 + (sigma_dwi * noise[:, 3:]) ** 2 + tiny
-    )
+    clean_b0, clean_dwi = images[:, :1] * batch.grain[:, :1], images[:, 2:] * batch.grain[:, 1:]
+    b0 = torch.sqrt((clean_b0 + sigma_b0 * noise[:, :1]) ** 2 + (sigma_b0 * noise[:, 1:2]) ** 2 + tiny)
+    dwi = torch.sqrt((clean_dwi + sigma_dwi * noise[:, 2:3]) ** 2 + (sigma_dwi * noise[:, 3:]) ** 2 + tiny)
     ratio = torch.log(b0.clamp_min(0.02) / dwi.clamp_min(0.02))
     adc = (ratio / (_broadcast(batch.b_value, images) * 1e-3)).clamp(0.0, 4.0)
     return torch.cat([b0, adc, dwi], 1) * filled

@@ -8,6 +8,7 @@ from the fitted distribution, in 3D, so that neighboring slices agree.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA, Example
 from ..fields import smooth_within
 from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import CaseDraw
-from ..physics.paint import Painting, Texture, fill_under_lesion, paint
+from ..physics.paint import Painting, Texture, draw_texture, fill_under_lesion, paint
 
 Array = npt.NDArray[Any]
 
@@ -51,3 +52,31 @@ def slow_part(texture: Texture, labels: Array, lesion: Array, spacing: tuple[flo
     for part in (texture.lesion_log_b0, texture.lesion_log_adc):
         parts.append(part if part.ndim == 0 else smooth_within(part, in_lesion, _SLOW_MM, spacing))
     return Texture(*parts)
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What goes into the network, and what comes on top of its painting.
+
+    ``grain_b0`` and ``grain_dwi``: factor that fine texture puts on each signal. Fine texture is
+    random to the network, which would average it away; so it is multiplied in afterward, like noise.
+    """
+
+    painting: Painting
+    grain_b0: Array
+    grain_dwi: Array
+
+
+def drawn_sketch(
+    labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int
+) -> Sketch:
+    """Sketch of a new image."""
+    texture = draw_texture(labels, lesion, spacing, draw, seed)
+    whole = paint(labels, lesion, spacing, draw, texture)
+    slow = paint(labels, lesion, spacing, draw, slow_part(texture, labels, lesion, spacing))
+    return Sketch(slow, _ratio(whole.b0, slow.b0), _ratio(whole.dwi, slow.dwi))
+
+
+def _ratio(first: Array, second: Array) -> Array:
+    tiny = 1e-3
+    return np.clip(np.maximum(first, tiny) / np.maximum(second, tiny), 0.4, 2.5).astype(np.float32)

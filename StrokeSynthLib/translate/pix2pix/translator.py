@@ -25,13 +25,13 @@ from ..options import TranslatorOptions
 from ..output import Rendering, check_inputs, effect_of, images_of
 from ..physics.mixing import fit_case
 from ..physics.model import CaseDraw, SignalModel
-from ..physics.paint import add_noise, draw_texture, fill_under_lesion, paint
+from ..physics.paint import Painting, add_noise, fill_under_lesion
 from ..signal import adc_from, dwi_from
 from ..translator import Background, SyntheticImages
 from .dataset import frame_mask, frame_spacing, make_stacks
 from .frame import Frame
 from .networks import REACH, Generator, GeneratorOptions
-from .sketch import slow_part
+from .sketch import drawn_sketch
 
 Array = npt.NDArray[Any]
 KIND = "pix2pix"
@@ -83,22 +83,30 @@ class Pix2PixTranslator:
     ) -> Rendering:  # fmt: skip
         draw = self.model.draw(random_stream(seed, "case"))
         labels = fill_under_lesion(labels, lesion, spacing)
-        b0, dwi, filled = self._painted(labels, lesion, spacing, draw, seed)
+        sketch = drawn_sketch(labels, lesion, spacing, draw, seed)
+        b0, dwi = self._painted(labels, lesion, spacing, draw, sketch.painting)
         effect = None
         if background is not None:
-            bare = self._painted(labels, np.zeros_like(lesion), spacing, draw, seed)
-            effect = effect_of((b0, dwi), bare[:2], softened(lesion, draw.blur_mm, spacing), draw.b_value)
-        noisy_b0, noisy_dwi, adc = add_noise(b0, dwi, filled, draw, seed)
+            nothing = np.zeros_like(lesion)
+            bare = drawn_sketch(labels, nothing, spacing, draw, seed)
+            bare_pair = self._painted(labels, nothing, spacing, draw, bare.painting)
+            effect = effect_of((b0, dwi), bare_pair, softened(lesion, draw.blur_mm, spacing), draw.b_value)
+        noisy_b0, noisy_dwi, adc = add_noise(
+            b0 * sketch.grain_b0, dwi * sketch.grain_dwi, sketch.painting.filled, draw, seed
+        )
         return Rendering(
             noisy_b0 * draw.level, noisy_dwi * draw.level, adc, draw.b_value, effect, draw.record()
         )
 
     def _painted(
-        self, labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int
-    ) -> tuple[Array, Array, Array]:
-        """b0 and DWI without noise on the map's own grid, and what of it is not empty."""
-        texture = slow_part(draw_texture(labels, lesion, spacing, draw, seed), labels, lesion, spacing)
-        sketch = paint(labels, lesion, spacing, draw, texture)
+        self,
+        labels: Array,
+        lesion: Array,
+        spacing: tuple[float, float, float],
+        draw: CaseDraw,
+        sketch: Painting,
+    ) -> tuple[Array, Array]:
+        """b0 and DWI without noise on the map's own grid."""
         sketch_adc = adc_from(sketch.b0, sketch.dwi, draw.b_value)
         frame = Frame.around(
             frame_mask(labels, draw.stripped),
@@ -118,7 +126,7 @@ class Pix2PixTranslator:
         # Only the correction is interpolated; the sketch has the map's own resolution.
         b0 = sketch.b0 * np.exp(np.clip(frame.back(log_b0), -REACH, REACH))
         adc = np.maximum(sketch_adc + frame.back(change), 0.0)
-        return b0, dwi_from(b0, adc, draw.b_value), sketch.filled
+        return b0, dwi_from(b0, adc, draw.b_value)
 
     def _generate(self, classes: Array, sketch: Array) -> Array:
         """Run the network over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
