@@ -129,7 +129,7 @@ def distractor_changes(anatomy: Anatomy, distractors: Distractors, lesion: Array
 
 def _leukoaraiosis(anatomy: Anatomy, distractors: Distractors) -> Changes:
     """Caps and bands around the lateral ventricles and patches in deep white matter."""
-    from scipy.ndimage import gaussian_filter
+    from scipy.ndimage import gaussian_filter, maximum_filter
 
     if distractors.leukoaraiosis <= 0.0:
         return Changes.none()
@@ -145,8 +145,14 @@ def _leukoaraiosis(anatomy: Anatomy, distractors: Distractors) -> Changes:
     threshold = float(np.quantile(score[white], 1.0 - distractors.leukoaraiosis))
     if threshold <= float(score.min()):
         return Changes.none()
-    # Fine search only where the coarse score comes near the threshold.
-    voxels = np.flatnonzero(np.isin(anatomy.labels, _WHITE))
+    # Interpolated only where a neighboring coarse score comes near the threshold.
+    near_threshold = maximum_filter(score, 3) > threshold - 0.125
+    for axis, size in enumerate(anatomy.labels.shape):
+        near_threshold = np.repeat(near_threshold, _STEP, axis).take(np.arange(size), axis)
+    table = np.zeros(256, bool)
+    table[list(_WHITE)] = True
+    candidates = np.flatnonzero(near_threshold)
+    voxels = candidates[table[anatomy.labels.reshape(-1)[candidates]]]
     index = np.array(np.unravel_index(voxels, anatomy.labels.shape))
     fine = sample_at(score, index, _STEP)
     share = np.clip((fine - threshold) / 0.25 + 0.5, 0.0, 1.0)

@@ -2,8 +2,8 @@
 
 For every sub-plane of a slice the cells' places in the anatomy are computed, with the shift
 along the phase-encoding axis that off-resonance causes, and b0 and DWI are computed
-there separately. Averaging signals (not tissue values) gives the partial volume of either image. Only one plane
-is in memory at a time.
+there separately. Averaging signals (not tissue values) gives the partial volume of either image.
+Only one plane is in memory at a time.
 """
 
 from __future__ import annotations
@@ -48,22 +48,28 @@ class CoarseFields:
         return FieldPlanes(self, weights[0], np.ascontiguousarray(weights[1].T))
 
 
-@dataclass(frozen=True)
 class FieldPlanes:
-    """Coarse fields on the cells of single planes."""
+    """Coarse fields on the cells of single planes, asked for from the lowest to the highest."""
 
-    fields: CoarseFields
-    rows: Array
-    columns: Array
+    def __init__(self, fields: CoarseFields, rows: Array, columns: Array) -> None:
+        self._fields, self._rows, self._columns = fields, rows, columns
+        self._kept: dict[int, Array] = {}
 
     def at(self, height: float) -> Array:
         """The five fields on the cells at ``height`` (mm), shape (5, x, y)."""
-        values = self.fields.values
-        place = min(max(height / self.fields.step + 0.5, 0.0), values.shape[0] - 1.001)
+        count = self._fields.values.shape[0]
+        place = min(max(height / self._fields.step + 0.5, 0.0), count - 1.001)
         below = int(place)
-        share = np.float32(place - below)
-        plane = values[below] * (1 - share) + values[below + 1] * share
-        return np.asarray(np.matmul(np.matmul(self.rows, plane), self.columns))
+        # The two planes of nodes around this height serve the next heights too.
+        self._kept = {node: self._on_cells(node) for node in (below, below + 1)}
+        return np.asarray(
+            self._kept[below] + np.float32(place - below) * (self._kept[below + 1] - self._kept[below])
+        )
+
+    def _on_cells(self, node: int) -> Array:
+        if node in self._kept:
+            return self._kept[node]
+        return np.asarray(np.matmul(np.matmul(self._rows, self._fields.values[node]), self._columns))
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class Scene:
     echo_time: float
     b_value: float
     fat_residue: float
+    has_lesion: bool
 
     @classmethod
     def build(
@@ -105,7 +112,7 @@ class Scene:
         position = np.zeros(codes.size, np.int32)
         position[padded] = np.arange(padded.size)
         codes.reshape(-1)[padded] |= CHANGED_BIT
-        return cls(codes, position, changes, tissues, echo_time, b_value, fat_residue)
+        return cls(codes, position, changes, tissues, echo_time, b_value, fat_residue, lesion is not None)
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ def slices(scene: Scene, frame: Frame, fields: CoarseFields, phase_axis: int) ->
             classes[plane] = codes & CLASS_BITS
             signal.add(codes, flat, field, np.float32(weight), b0, dwi)
             fat += (classes[plane] == _SCALP) * field[1] * np.float32(weight)
-            lesion += ((codes & LESION_BIT) != 0) * np.float32(weight)
+            if scene.has_lesion:
+                lesion += ((codes & LESION_BIT) != 0) * np.float32(weight)
         yield Slice(b0, dwi, fat * np.float32(scene.fat_residue), lesion, classes)
 
 
@@ -217,5 +225,5 @@ def block_mean(values: Array, block: int) -> Array:
     """Mean over blocks of cells, (x, y)."""
     if block == 1:
         return values
-    x, y = values.shape
-    return np.asarray(values.reshape(x // block, block, y // block, block).mean(axis=(1, 3)))
+    total = sum(values[i::block, j::block] for i in range(block) for j in range(block))
+    return np.asarray(total / np.float32(block * block))

@@ -92,34 +92,45 @@ class ScanProtocol:
 
 _ALL = (
     ScanProtocol(
-        "3T-2mm", 3.0, (1000,), (78, 100), (112,), 1, (222, 226), (2.0, 2.0), (0.0, 0.0), (66, 73), (18, 30),
-        averages=2, readout=(18, 34), orientation="LAS", tilt=(2.5, 1.0, 1.0),
-        skull_stripped=0.8, whole_numbers=False, bias=(0.08, 0.18),
+        name="3T-2mm", field_strength=3.0, b_values=(1000,), echo_time=(78, 100), matrix=(112,),
+        interpolation=1,
+        fov=(222, 226), thickness=(2.0, 2.0), gap=(0.0, 0.0), slices=(66, 73), snr=(18, 30), averages=2,
+        readout=(18, 34), orientation="LAS", bias=(0.08, 0.18), tilt=(2.5, 1.0, 1.0), skull_stripped=0.8,
+        whole_numbers=False,
     ),
     ScanProtocol(
-        "3T-4mm", 3.0, (1000,), (68, 95), (128, 144, 160), 1, (220, 236), (3.5, 4.2), (0.0, 0.8), (28, 36), (14, 28),
+        name="3T-4mm", field_strength=3.0, b_values=(1000,), echo_time=(68, 95), matrix=(112, 128, 144),
+        interpolation=1, fov=(220, 236), thickness=(3.5, 4.2), gap=(0.0, 0.8), slices=(28, 36), snr=(14, 28),
         averages=2, readout=(22, 42), orientation="LPS",
     ),
     ScanProtocol(
-        "3T-5mm-fast", 3.0, (800, 1000, 1000), (75, 105), (96, 112, 128), 2, (220, 240), (4.8, 5.2), (0.0, 1.5), (22, 27),
-        (12, 24), readout=(25, 50), phase_axes=("AP", "AP", "LR"), orientation="RAS", ghost=(0.0, 0.04),
+        name="3T-5mm-fast", field_strength=3.0, b_values=(800, 1000, 1000), echo_time=(75, 105),
+        matrix=(96, 112, 128), interpolation=2, fov=(220, 240), thickness=(4.8, 5.2), gap=(0.0, 1.5),
+        slices=(22, 27), snr=(12, 24), readout=(25, 50), phase_axes=("AP", "AP", "LR"), orientation="RAS",
+        ghost=(0.0, 0.04),
     ),
     ScanProtocol(
-        "1.5T-5mm", 1.5, (1000,), (75, 105), (128,), 2, (222, 240), (4.8, 5.2), (0.0, 1.5), (21, 27), (14, 26),
+        name="1.5T-5mm", field_strength=1.5, b_values=(1000,), echo_time=(75, 105), matrix=(112, 128),
+        interpolation=2, fov=(222, 240), thickness=(4.8, 5.2), gap=(0.0, 1.5), slices=(21, 27), snr=(14, 26),
         averages=2, readout=(25, 55), orientation="LPS",
     ),
     ScanProtocol(
-        "1.5T-6mm", 1.5, (800, 1000, 1000), (85, 110), (96, 112, 128), 1, (222, 240), (5.5, 6.0), (0.0, 1.5), (19, 23),
-        (12, 22), averages=3, readout=(30, 60), orientation="LAS", ghost=(0.0, 0.05), bias=(0.04, 0.14),
+        name="1.5T-6mm", field_strength=1.5, b_values=(800, 1000, 1000), echo_time=(85, 110),
+        matrix=(96, 112, 128), interpolation=1, fov=(222, 240), thickness=(5.5, 6.0), gap=(0.0, 1.5),
+        slices=(19, 23), snr=(12, 22), averages=3, readout=(30, 60), orientation="LAS", bias=(0.04, 0.14),
+        ghost=(0.0, 0.05),
     ),
     ScanProtocol(
-        "1.5T-3mm", 1.5, (1000, 1000, 1200), (80, 105), (112, 128), 1, (222, 240), (3.0, 3.5), (0.0, 0.5), (38, 46),
-        (11, 20), averages=3, readout=(25, 50), orientation="RPI",
+        name="1.5T-3mm", field_strength=1.5, b_values=(1000, 1000, 1200), echo_time=(80, 105),
+        matrix=(112, 128),
+        interpolation=1, fov=(222, 240), thickness=(3.0, 3.5), gap=(0.0, 0.5), slices=(38, 46), snr=(11, 20),
+        averages=3, readout=(25, 50), orientation="RPI",
     ),
     ScanProtocol(
-        "heldout-1.5T", 1.5, (1000,), (95, 110), (108, 120), 2, (224, 240), (6.0, 6.0), (0.6, 1.2), (18, 21), (11, 18),
-        averages=2, readout=(35, 65), phase_axes=("LR", "AP"), orientation="PSR", ghost=(0.01, 0.05),
-        bias=(0.10, 0.22), held_out=True,
+        name="heldout-1.5T", field_strength=1.5, b_values=(1000,), echo_time=(95, 110), matrix=(108, 120),
+        interpolation=2, fov=(224, 240), thickness=(6.0, 6.0), gap=(0.6, 1.2), slices=(18, 21), snr=(11, 18),
+        averages=2, readout=(35, 65), phase_axes=("LR", "AP"), orientation="PSR", bias=(0.10, 0.22),
+        ghost=(0.01, 0.05), held_out=True,
     ),
 )  # fmt: skip
 

@@ -29,7 +29,7 @@ from .lesion_signal import LesionAppearance, draw_appearance, lesion_changes
 from .protocols import Range, ScanProtocol
 from .stripping import brain_hull, stripped
 from .susceptibility import LARMOR, STEP, draw_air_cells, field_map
-from .tissue import TissueValues, draw_tissues, tissue_values
+from .tissue import draw_tissues, tissue_values
 
 Array = npt.NDArray[Any]
 
@@ -301,8 +301,10 @@ def _measure(scene: Scene, frame: Frame, fields: CoarseFields, parameters: ScanP
     block = frame.cells[0] // frame.shape[0]
     fat_shift = round(_fat_shift(parameters) * frame.cells[phase] / matrix)
 
-    b0, dwi, share = (np.empty(frame.shape, np.float32) for _ in range(3))
-    classes = np.empty(frame.shape, np.uint8)
+    # Slices first while they are written, one after the other.
+    shape = (frame.shape[2], *frame.shape[:2])
+    b0, dwi, share = (np.empty(shape, np.float32) for _ in range(3))
+    classes = np.empty(shape, np.uint8)
     for k, part in enumerate(slices(scene, frame, fields, phase)):
         fat = np.roll(part.fat, fat_shift, phase)
         noise = noise_rng.standard_normal((2 + 2 * DIRECTIONS, matrix, matrix), dtype=np.float32)
@@ -312,10 +314,11 @@ def _measure(scene: Scene, frame: Frame, fields: CoarseFields, parameters: ScanP
         ]
         measured = noisy_magnitudes(clean[0], clean[1], noise, white_sigma, direction_sigma)
         for image, magnitude in zip((b0, dwi), measured, strict=True):
-            image[:, :, k] = np.maximum(reconstruct @ magnitude @ reconstruct.T, 0.0)
-        share[:, :, k] = block_mean(part.lesion, block)
-        classes[:, :, k] = most_frequent(part.classes, block)
-    return _Images(b0, dwi, share, classes, white_sigma)
+            image[k] = np.maximum(reconstruct @ magnitude @ reconstruct.T, 0.0)
+        share[k] = block_mean(part.lesion, block)
+        classes[k] = most_frequent(part.classes, block)
+    canonical = (np.ascontiguousarray(np.moveaxis(image, 0, 2)) for image in (b0, dwi, share, classes))
+    return _Images(*canonical, white_sigma)
 
 
 def _fat_shift(parameters: ScanParameters) -> float:
@@ -388,8 +391,8 @@ def _finish(
 def lesion_mask(share: Array) -> tuple[Array, bool]:
     """Voxels of which at least half is lesion, and whether the rule for tiny lesions was needed.
 
-    A lesion that fills no voxel by half would vanish though it can be seen; a reader
-    marks its brightest voxel, so the voxels with the largest share stand for it if that is a quarter at least.
+    A lesion that fills no voxel by half would vanish though it can be seen; a reader marks its
+    brightest voxel, so the voxels with the largest share stand for it if that is a quarter at least.
     """
     mask = share >= 0.5
     largest = float(share.max(initial=0.0))

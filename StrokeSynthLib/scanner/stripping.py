@@ -17,7 +17,7 @@ from .fields import linear_weights, smooth_noise
 
 Array = npt.NDArray[Any]
 
-#: Spacing of the grid on which the hull is made (mm), and half the width of the sulci that it closes, in steps.
+#: Spacing of the grid on which the hull is made (mm), and half the width of sulci that it closes (steps).
 STEP, CLOSING = 3.0, 3
 
 
