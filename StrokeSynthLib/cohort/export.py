@@ -9,12 +9,13 @@ from .. import RESEARCH_NOTICE
 from ..errors import BadInputError
 from ..files import write_json
 from ..progress import Progress, ProgressEvent, silent
-from ..provenance import record
-from ..volume import write_volume
+from ..provenance import record, write_with_record
+from .bvalues import read_sidecar
 from .case import Case, CaseFiles
 from .layouts import Cohort
 from .load import load_case
 from .names import bids_name
+from .nnunet import nnunet_root
 from .writer import CohortWriter
 
 
@@ -57,7 +58,7 @@ def export_bids(cohort: Cohort, out: Path | str, progress: Progress = silent) ->
             semantic_map=case.semantic_map, b_value=case.b_value,
             record=record(
                 synthetic=case.synthetic, Source=files.name, Notices=list(case.notices),
-                BValueAssumed=case.b_assumed,
+                BValueAssumed=case.b_assumed, SourceRecord=read_sidecar(files.dwi) or None,
             ),
         )  # fmt: skip
     writer.finish()
@@ -94,7 +95,7 @@ def export_nnunet(
         When a case is unusable or lacks a channel, or ``out`` holds something else.
     """
     out = Path(out)
-    if out.exists() and any(out.iterdir()) and not (out / "dataset.json").exists():
+    if out.exists() and any(out.iterdir()) and nnunet_root(out) is None:
         raise BadInputError(f"{out}: is not empty and holds no nnU-Net data set; choose another folder.")
     training: list[CaseFiles] = []
     synthetic: list[str] = []
@@ -105,13 +106,17 @@ def export_nnunet(
             raise BadInputError(
                 f"{files.name}: has no ADC, and nnU-Net needs every channel; export DWI only."
             )
+        entries = record(
+            synthetic=case.synthetic, Person=case.person, Source=files.name,
+            DiffusionBValue=None if case.b_assumed else case.b_value,
+        )  # fmt: skip
         folder = out / ("imagesTs" if case.lesion is None else "imagesTr")
         for index, channel in enumerate(channels):
             image = case.dwi if channel == "DWI" else case.adc
             if image is not None:
-                write_volume(folder / f"{case.name}_{index:04d}.nii.gz", image)
+                write_with_record(folder / f"{case.name}_{index:04d}.nii.gz", image, entries)
         if case.lesion is not None:
-            write_volume(out / "labelsTr" / f"{case.name}.nii.gz", case.lesion)
+            write_with_record(out / "labelsTr" / f"{case.name}.nii.gz", case.lesion, entries)
             training.append(files)
         if case.synthetic:
             synthetic.append(case.name)

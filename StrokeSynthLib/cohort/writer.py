@@ -60,10 +60,10 @@ class CohortWriter:
         self.out = Path(out)
         self._description = json.loads(json.dumps(dict(description), default=str))
         existing = self._existing()
-        if existing is None:
-            self._write_frame()
-        else:
+        if existing is not None:
             self._compare(existing)
+        if not (self.out / DERIVATIVES / "dataset_description.json").is_file():
+            self._write_frame()
 
     def has(self, name: str) -> bool:
         """Whether the case is there, which means complete."""
@@ -184,15 +184,15 @@ class CohortWriter:
         generated = [{"Name": "StrokeSynth", "Version": __version__, "Description": RESEARCH_NOTICE}]
         common = {"Name": name, "BIDSVersion": BIDS_VERSION, "GeneratedBy": generated}
         derived = self.out / DERIVATIVES
-        write_text(self.out / "README", _readme(name))
-        write_text(self.out / ".bidsignore", "*_desc-b0_trace.*\n")
-        write_text(derived / "dseg.tsv", _class_table())
-        write_json(derived / "dataset_description.json", common | {"DatasetType": "derivative"})
-        # Last, because it marks the folder as ours.
+        # First what marks the folder as ours, last what says that nothing of this is missing.
         write_json(
             self.out / "dataset_description.json",
             common | {"DatasetType": "raw", "StrokeSynth": self._description},
         )
+        write_text(self.out / "README", _readme(name))
+        write_text(self.out / ".bidsignore", "*_desc-b0_trace.*\n")
+        write_text(derived / "dseg.tsv", _class_table())
+        write_json(derived / "dataset_description.json", common | {"DatasetType": "derivative"})
 
 
 def _gray_storage(volume: Volume | None) -> Storage:

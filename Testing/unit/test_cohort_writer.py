@@ -1,5 +1,6 @@
 """Cohorts as we write them: complete cases or none, resumable, the same bytes every time."""
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -185,6 +186,32 @@ def test_nnunet_export_is_read_back_as_the_same_cases(tmp_path):
         np.testing.assert_array_equal(first.dwi.array, second.dwi.array)
         np.testing.assert_array_equal(first.lesion.array, second.lesion.array)
     assert len(open_cohort(tmp_path / "out" / "imagesTs").cases) == 1
+
+
+def test_nnunet_export_of_synthetic_cases_says_so_and_keeps_persons(tmp_path, exam):
+    writer = CohortWriter(tmp_path / "in", description=DESCRIPTION)
+    add(writer, exam)
+    export_cohort(open_cohort(tmp_path / "in"), "nnunet", tmp_path / "out")
+    (case,) = open_cohort(tmp_path / "out").cases
+    assert (case.synthetic, case.person, case.b_value) == (True, "person-1", 1000)
+    header = gzip.decompress(case.adc.read_bytes())[:348]
+    assert b"SYNTHETIC" in header
+
+
+def test_bids_export_keeps_how_a_case_was_made(tmp_path, exam):
+    add(CohortWriter(tmp_path / "in", description=DESCRIPTION), exam)
+    export_cohort(open_cohort(tmp_path / "in"), "bids", tmp_path / "out")
+    (case,) = open_cohort(tmp_path / "out").cases
+    assert case.synthetic
+    assert read_json(case.dwi.with_name("sub-0001_trace.json"))["SourceRecord"]["Seed"] == 7
+
+
+def test_a_cohort_whose_beginning_was_interrupted_is_begun_again(tmp_path, exam):
+    CohortWriter(tmp_path, description=DESCRIPTION)
+    for name in ("README", "derivatives/strokesynth/dataset_description.json"):
+        (tmp_path / name).unlink()
+    CohortWriter(tmp_path, description=DESCRIPTION)
+    assert (tmp_path / "README").is_file()
 
 
 def test_nnunet_export_converts_adc_to_one_unit(tmp_path):
