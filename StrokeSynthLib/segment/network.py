@@ -12,6 +12,8 @@ from .options import NetworkOptions
 
 #: DynUNet holds every block a second time under this name, for TorchScript's sake.
 _DOUBLED = "skip_layers."
+#: How often batch norm was updated; without meaning at a fixed momentum.
+_COUNTER = "num_batches_tracked"
 
 
 def build_network(options: NetworkOptions, seed: int = 0) -> nn.Module:
@@ -34,7 +36,11 @@ def build_network(options: NetworkOptions, seed: int = 0) -> nn.Module:
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
     """Parameters and running statistics under the names that :class:`.unet.UNet` has too."""
-    return {name: value for name, value in network.state_dict().items() if not name.startswith(_DOUBLED)}
+    return {
+        name: value
+        for name, value in network.state_dict().items()
+        if not name.startswith(_DOUBLED) and not name.endswith(_COUNTER)
+    }
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -24,7 +24,8 @@ Array = npt.NDArray[Any]
 _SMOOTHING = (0.0, 1.0, 2.0)
 _RANGES = {"z": (1.0, 5.0), "adc": (0.4, 0.9), "asymmetry": (-4.0, 3.0), "peak": (0.0, 8.0)}
 _SIZES_ML = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
-_DRAWS, _REFINEMENTS = 150, 150
+#: Parameters that are tried: half drawn at random, half near the best so far.
+TRIALS = 300
 #: Cases after which a draw that is clearly behind the best is given up.
 _CLEAR_AFTER = 10
 #: More cases than this take time and memory and hardly move six parameters.
@@ -60,6 +61,7 @@ def tune_threshold(
     progress: Progress = silent,
     *,
     seed: int = 0,
+    trials: int = TRIALS,
     total: int = 0,
 ) -> ModelFolder:
     """Choose the parameters with the best mean Dice over ``cases`` and write a model folder.
@@ -72,6 +74,8 @@ def tune_threshold(
         Model folder to write.
     seed
         Of the search.
+    trials
+        Sets of parameters that are tried.
     total
         Number of cases, for the progress report only.
 
@@ -97,7 +101,7 @@ def tune_threshold(
     for name, group in (("with_adc", with_adc), ("without_adc", [_blinded(s) for s in samples])):
         # Where no case has ADC, the literature's value stays.
         chosen[name], scores[name] = (
-            _search(group, seed, progress) if group else (ThresholdParameters(), None)
+            _search(group, seed, trials, progress) if group else (ThresholdParameters(), None)
         )
     training = {"cases": len(samples), "seed": seed, "mean_dice": scores}
     return save_model(
@@ -125,15 +129,17 @@ def _blinded(sample: _Sample) -> _Sample:
     return replace(sample, candidates={s: replace(c, adc=None) for s, c in sample.candidates.items()})
 
 
-def _search(samples: Sequence[_Sample], seed: int, progress: Progress) -> tuple[ThresholdParameters, float]:
+def _search(
+    samples: Sequence[_Sample], seed: int, trials: int, progress: Progress
+) -> tuple[ThresholdParameters, float]:
     """Random search, then steps from the best so far."""
     rng = generator(seed, "threshold")
     best = ThresholdParameters()
     reached = _scores(samples, best, None)
     assert reached is not None
-    for turn in range(_DRAWS + _REFINEMENTS):
-        progress(ProgressEvent("Tuning", turn, _DRAWS + _REFINEMENTS))
-        trial = _drawn(rng) if turn < _DRAWS else _nearby(best, rng)
+    for turn in range(trials):
+        progress(ProgressEvent("Tuning", turn, trials))
+        trial = _drawn(rng) if turn < trials // 2 else _nearby(best, rng)
         scores = _scores(samples, trial, reached)
         if scores is not None and scores.mean() > reached.mean():
             best, reached = trial, scores
