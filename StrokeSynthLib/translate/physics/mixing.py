@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...scanner.stripping import brain_hull
 from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA, Example
 from ..fields import smooth
 from ..geometry import slice_axis
@@ -31,6 +32,8 @@ Array = npt.NDArray[Any]
 _PRIOR_VOXELS = 10.0
 _SEEN_VOXELS = 40.0
 _MOST_VOXELS = 60_000
+#: Levels of the brain's hull that are tried, from generous to tight.
+_STRIP_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 #: Noise taken where the brain is too small to measure it.
 _USUAL_NOISE = 0.03
 #: Around the parenchyma, when the image is skull-stripped and when it is not (mm).
@@ -57,6 +60,8 @@ class CaseFit:
         Gaussian blur of the map (standard deviation along each axis) that explains the image.
     bias
         Coefficients of :func:`bias_terms` for the log of the bias field.
+    strip_level
+        Level of the brain's hull at which the image ends; 0 when it is not skull-stripped.
     lesion
         None without one.
     """
@@ -74,7 +79,7 @@ class CaseFit:
     bias: Array
     level: float
     b_value: float
-    stripped: bool
+    strip_level: float
     lesion: LesionFit | None
 
 
@@ -127,10 +132,23 @@ def fit_case(example: Example) -> tuple[CaseFit, Residuals]:
     values = [np.where(mixture.seen, v, np.nan) for v in (mixture.b0_values, mixture.adc_values(b))]
     case = CaseFit(
         example.name, values[0], values[1], spreads[0], spreads[1], spreads[2], noise.length_mm,
-        noise.b0, noise.dwi, blur, mixture.bias, example.level, example.b_value, example.stripped,
+        noise.b0, noise.dwi, blur, mixture.bias, example.level, example.b_value, _strip_level(example),
         fit_lesion(in_tissue, ratios, part.spacing, noise.on_lesion(b)),
     )  # fmt: skip
     return case, _at_home(example, box, residuals)
+
+
+def _strip_level(example: Example) -> float:
+    """The level of the hull that overlaps best with what the image still shows; 0 if not stripped."""
+    if not example.stripped:
+        return 0.0
+    shown, hull = example.dwi > 0, brain_hull(example.labels, example.spacing, 0)
+
+    def overlap(level: float) -> float:
+        kept = (hull > level) & (example.labels > 0)
+        return 2.0 * float((kept & shown).sum()) / max(float(kept.sum() + shown.sum()), 1.0)
+
+    return max(_STRIP_LEVELS, key=overlap)
 
 
 def _fit_mixture(part: Example, weights: Array, usable: Array, tissue: Array) -> _Mixture:

@@ -41,6 +41,7 @@ class CaseDraw:
     """Everything that makes one case's signal: drawn once, applied apart, and recorded.
 
     Signals in units of the white matter's b0; ``level`` brings them to the cohort's units.
+    ``strip_level``: how tight the skull stripping is, 0 without one.
     ``lesion``: log b0 ratio, log ADC ratio, their spreads within the lesion, correlation,
     correlation length (mm). The other fields are as in :class:`~.mixing.CaseFit`.
     """
@@ -58,7 +59,7 @@ class CaseDraw:
     lesion: tuple[float, ...]
     level: float
     b_value: float
-    stripped: bool
+    strip_level: float
 
     def record(self) -> dict[str, Any]:
         """For the sidecar, rounded to what matters."""
@@ -82,7 +83,7 @@ class SignalModel:
     b0_texture, adc_texture, texture_correlation
         Spread within each tissue and correlation of the two, shape (T,).
     scanners
-        One row a case: texture_mm, b0_noise, dwi_noise, blur (3), level.
+        One row a case: texture_mm, b0_noise, dwi_noise, blur (3), level, strip_level.
     bias_mean, bias_spread
         Of the bias coefficients.
     lesions
@@ -102,7 +103,6 @@ class SignalModel:
     bias_spread: Array
     lesions: Array
     b_value: float
-    stripped: bool
     borrowed: Mapping[str, str]
     cases: int
 
@@ -121,12 +121,17 @@ class SignalModel:
             mean, covariance,
             _filled(np.stack([f.b0_texture for f in fits])), _filled(np.stack([f.adc_texture for f in fits])),
             _filled(np.stack([f.texture_correlation for f in fits])),
-            np.array([(f.texture_mm, f.b0_noise, f.dwi_noise, *f.blur_mm, f.level) for f in fits]),
+            np.array([_scanner_row(f) for f in fits]),
             bias.mean(0), bias.std(0) if len(fits) > 1 else np.full(bias.shape[1], 0.03),
             _with_lengths(np.array(rows, float).reshape(-1, 6)),
-            float(np.median([f.b_value for f in fits])), sum(f.stripped for f in fits) * 2 > len(fits),
+            float(np.median([f.b_value for f in fits])),
             borrowed, len(fits),
         )  # fmt: skip
+
+    @property
+    def stripped_share(self) -> float:
+        """Share of the cases that came skull-stripped."""
+        return float(np.mean(self.scanners[:, 7] > 0))
 
     def draw(self, rng: np.random.Generator) -> CaseDraw:
         """Draw the parameters of one new case."""
@@ -135,12 +140,12 @@ class SignalModel:
         values = self.mean + vectors @ (np.sqrt(np.maximum(eigenvalues, 0.0)) * normal)
         row = self.scanners[int(rng.integers(len(self.scanners)))]
         jitter = np.exp(_SCANNER_SPREAD * np.clip(rng.standard_normal(7), -2, 2))
-        length, b0_noise, dwi_noise, *blur, level = (float(v) for v in row * jitter)
+        length, b0_noise, dwi_noise, *blur, level = (float(v) for v in row[:7] * jitter)
         bias = self.bias_mean + self.bias_spread * np.clip(rng.standard_normal(len(self.bias_mean)), -2, 2)
         return CaseDraw(
             tuple(np.exp(values[:_COUNT]).tolist()), tuple(np.clip(values[_COUNT:], 0.0, 3.6).tolist()),
             *self._textures(), length, b0_noise, dwi_noise, (blur[0], blur[1], blur[2]), tuple(bias.tolist()),
-            self._draw_lesion(rng), level, self.b_value, self.stripped,
+            self._draw_lesion(rng), level, self.b_value, float(row[7]),
         )  # fmt: skip
 
     def of_case(self, fit: CaseFit) -> CaseDraw:
@@ -156,7 +161,7 @@ class SignalModel:
         return CaseDraw(
             tuple(b0.tolist()), tuple(adc.tolist()), *self._textures(),
             fit.texture_mm, fit.b0_noise, fit.dwi_noise, fit.blur_mm, tuple(fit.bias.tolist()), lesion,
-            fit.level, fit.b_value, fit.stripped,
+            fit.level, fit.b_value, fit.strip_level,
         )  # fmt: skip
 
     def _textures(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
@@ -200,6 +205,10 @@ class SignalModel:
         arrays = {name: np.array(value, float) for name, value in values.items() if isinstance(value, list)}
         arrays["lesions"] = arrays["lesions"].reshape(-1, 6)
         return cls(**{**values, **arrays})
+
+
+def _scanner_row(fit: CaseFit) -> tuple[float, ...]:
+    return (fit.texture_mm, fit.b0_noise, fit.dwi_noise, *fit.blur_mm, fit.level, fit.strip_level)
 
 
 def _column_mean(values: Array) -> Array:

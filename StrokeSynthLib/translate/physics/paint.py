@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...randomness import generator
-from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA
+from ...scanner.stripping import brain_hull
+from ..examples import IS_PARENCHYMA
 from ..fields import correlated_field, smooth
 from ..signal import adc_from, dwi_from, rician
 from .assumed import TISSUE_OF_CLASS
@@ -103,10 +104,23 @@ def _lesion_texture(
     return np.float32(sd_b0) * first, np.float32(sd_adc) * mixed
 
 
+def filled_mask(labels: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int) -> Array:
+    """Where an image of this case has signal: everywhere, or in the brain's hull if it is skull-stripped."""
+    if draw.strip_level <= 0.0:
+        return np.ones(labels.shape, bool)
+    hull = brain_hull(labels, spacing, int(generator(seed, "hull").integers(2**31)))
+    return np.asarray((hull > draw.strip_level) & (labels > 0))
+
+
 def paint(
-    labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, texture: Texture
+    labels: Array,
+    lesion: Array,
+    spacing: tuple[float, float, float],
+    draw: CaseDraw,
+    texture: Texture,
+    filled: Array,
 ) -> Painting:
-    """Paint ``labels`` (x, y, z) with ``lesion`` (boolean); no noise yet."""
+    """Paint ``labels`` (x, y, z) with ``lesion`` (boolean) inside ``filled``; no noise yet."""
     tissue = TISSUE_OF_CLASS[labels]
     b0 = np.asarray(draw.b0, np.float32)[tissue] * np.exp(texture.log_b0)
     adc = np.asarray(draw.adc, np.float32)[tissue] + texture.adc
@@ -117,8 +131,6 @@ def paint(
         lesion_adc = np.asarray(draw.adc, np.float32)[tissue] * np.exp(log_adc + texture.lesion_log_adc)
         b0, adc = np.where(lesion, lesion_b0, b0), np.where(lesion, lesion_adc, adc)
     adc = np.clip(adc, 0.05, 3.6)
-    filled = IS_INTRACRANIAL[labels] if draw.stripped else np.ones(labels.shape, bool)
-    b0 = np.where(filled, b0, 0.0)
     # Both signals are mixed by the blur, not the ADC: that is what partial volume is.
     bias = bias_field(np.asarray(draw.bias), labels, spacing)
     blurred = [smooth(image, draw.blur_mm, spacing) for image in (b0, dwi_from(b0, adc, draw.b_value))]

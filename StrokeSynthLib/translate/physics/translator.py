@@ -23,7 +23,7 @@ from ..output import Rendering, check_inputs, effect_of, images_of
 from ..translator import Background, SyntheticImages
 from .mixing import fit_case
 from .model import SignalModel
-from .paint import add_noise, draw_texture, fill_under_lesion, paint
+from .paint import add_noise, draw_texture, fill_under_lesion, filled_mask, paint
 
 Array = npt.NDArray[Any]
 KIND = "physics"
@@ -72,10 +72,11 @@ class PhysicsTranslator:
         draw = self.model.draw(generator(seed, "case"))
         labels = fill_under_lesion(labels, lesion, spacing)
         texture = draw_texture(labels, lesion, spacing, draw, seed)
-        painting = paint(labels, lesion, spacing, draw, texture)
+        filled = filled_mask(labels, spacing, draw, seed)
+        painting = paint(labels, lesion, spacing, draw, texture, filled)
         effect = None
         if background is not None:
-            bare = paint(labels, np.zeros_like(lesion), spacing, draw, texture)
+            bare = paint(labels, np.zeros_like(lesion), spacing, draw, texture, filled)
             weight = softened(lesion, draw.blur_mm, spacing)
             effect = effect_of((painting.b0, painting.dwi), (bare.b0, bare.dwi), weight, draw.b_value)
         b0, dwi, adc = add_noise(painting.b0, painting.dwi, painting.filled, draw, seed)
@@ -124,7 +125,7 @@ def _card(model: SignalModel, training: dict[str, Any]) -> str:
         "# Translator `physics`\n\n"
         f"Signal statistics fitted to {model.cases} cases, {training['with_lesion']} with a lesion "
         f"(lesion statistics {training['lesion_statistics']}; ADC {training['adc']}).\n\n"
-        f"b = {model.b_value:.0f} s/mm^2; skull-stripped: {'yes' if model.stripped else 'no'}.\n"
+        f"b = {model.b_value:.0f} s/mm^2; skull-stripped: {model.stripped_share:.0%} of the cases.\n"
         f"Tissues that the cases do not show, and where their values come from: {borrowed}.\n\n"
         "Images are made by class values, texture, blur, bias field and Rician noise; susceptibility\n"
         "artifacts and distortion of the training cases are not reproduced.\n\n"

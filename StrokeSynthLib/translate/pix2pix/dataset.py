@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...progress import Progress, ProgressEvent
 from ...schema import CLASS_COUNT, LESION, MIRRORED
-from ..examples import IS_INTRACRANIAL, Example
+from ..examples import Example
 from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import SignalModel
 from ..signal import adc_from
@@ -58,9 +58,9 @@ class Batch:
         return Batch(*(part.to(device) for part in parts))
 
 
-def frame_mask(labels: Array, stripped: bool) -> Array:
-    """What the frame must hold: the brain of a skull-stripped cohort, else all that is not air."""
-    mask = IS_INTRACRANIAL[labels] if stripped else labels > 0
+def frame_mask(labels: Array, filled: Array) -> Array:
+    """What the frame must hold: what is filled and not air."""
+    mask = filled & (labels > 0)
     return mask if mask.any() else np.ones_like(mask)
 
 
@@ -75,7 +75,7 @@ def make_stacks(
     target: float, multiple: tuple[int, ...], progress: Progress,
 ) -> list[Stack]:  # fmt: skip
     """Bring all cases to frames of one in-plane size."""
-    masks = [frame_mask(e.labels, model.stripped) for e in examples]
+    masks = [frame_mask(e.labels, (e.dwi > 0) | (not e.stripped)) for e in examples]
     frames = [
         Frame.around(m, e.spacing, target, multiple=multiple) for m, e in zip(masks, examples, strict=True)
     ]

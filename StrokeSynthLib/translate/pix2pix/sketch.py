@@ -18,7 +18,7 @@ from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA, Example
 from ..fields import smooth_within
 from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import CaseDraw
-from ..physics.paint import Painting, Texture, draw_texture, fill_under_lesion, paint
+from ..physics.paint import Painting, Texture, draw_texture, fill_under_lesion, filled_mask, paint
 
 Array = npt.NDArray[Any]
 
@@ -41,7 +41,9 @@ def measured_painting(example: Example, fit: CaseFit, residuals: Residuals, draw
         ratio = np.log(np.clip(example.adc, 0.1, None) / expected)
         lesion_b0 = smooth_within(residuals.log_b0 - fit.lesion.log_b0, in_lesion, _SLOW_MM, example.spacing)
         lesion_adc = smooth_within(ratio - fit.lesion.log_adc, in_lesion, _SLOW_MM, example.spacing)
-    return paint(labels, lesion, example.spacing, draw, Texture(log_b0, adc, lesion_b0, lesion_adc))
+    texture = Texture(log_b0, adc, lesion_b0, lesion_adc)
+    filled = example.dwi > 0 if example.stripped else np.ones(labels.shape, bool)
+    return paint(labels, lesion, example.spacing, draw, texture, filled)
 
 
 def slow_part(texture: Texture, labels: Array, lesion: Array, spacing: tuple[float, float, float]) -> Texture:
@@ -72,8 +74,9 @@ def drawn_sketch(
 ) -> Sketch:
     """Sketch of a new image."""
     texture = draw_texture(labels, lesion, spacing, draw, seed)
-    whole = paint(labels, lesion, spacing, draw, texture)
-    slow = paint(labels, lesion, spacing, draw, slow_part(texture, labels, lesion, spacing))
+    filled = filled_mask(labels, spacing, draw, seed)
+    whole = paint(labels, lesion, spacing, draw, texture, filled)
+    slow = paint(labels, lesion, spacing, draw, slow_part(texture, labels, lesion, spacing), filled)
     return Sketch(slow, _ratio(whole.b0, slow.b0), _ratio(whole.dwi, slow.dwi))
 
 

@@ -109,7 +109,7 @@ class Pix2PixTranslator:
         """b0 and DWI without noise on the map's own grid."""
         sketch_adc = adc_from(sketch.b0, sketch.dwi, draw.b_value)
         frame = Frame.around(
-            frame_mask(labels, draw.stripped),
+            frame_mask(labels, sketch.filled),
             spacing,
             self.spacing,
             self.size,
