@@ -91,8 +91,10 @@ def _image(content: bytes, order: str) -> NiftiImage:
         raise DamagedError(f"holds {_OTHER_TYPES.get(code, 'unknown')} values, a gray image is needed")
     shape = _shape(struct.unpack_from(order + "8h", content, 40))
     dtype = np.dtype(_TYPES[code])
-    start = max(int(struct.unpack_from(order + "f", content, 108)[0]), _HEADER_BYTES)
-    count = math.prod(shape)
+    offset = struct.unpack_from(order + "f", content, 108)[0]
+    if not math.isfinite(offset):
+        raise DamagedError("has a damaged header")
+    start, count = max(int(offset), _HEADER_BYTES), math.prod(shape)
     if len(content) < start + count * dtype.itemsize:
         raise DamagedError("is cut short, voxels are missing")
     stored = np.frombuffer(content, order + dtype.str[1:], count, start).reshape(shape, order="F")

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from StrokeSynthLib.errors import BadInputError
@@ -241,6 +241,22 @@ def test_a_file_compressed_in_several_blocks_is_whole(tmp_path, nifti):
     plain = gzip.decompress(nifti.read_bytes())
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(plain[:500]) + gzip.compress(plain[500:]))
     np.testing.assert_array_equal(read_volume(tmp_path / "b.nii.gz").array, ARRAY)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=6))
+@example([(110, 0xC0), (111, 0x7F)])  # the place of the voxels is no number
+def test_a_damaged_header_is_read_or_refused_never_a_crash(tmp_path, nifti, bytes_changed):
+    content = bytearray(gzip.decompress(nifti.read_bytes()))
+    for place, value in bytes_changed:
+        content[place] = value
+    (tmp_path / "b.nii").write_bytes(content)
+    try:
+        volumes = read_volumes(tmp_path / "b.nii")
+    except BadInputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(np.isfinite(volume.affine).all() for volume in volumes)
 
 
 def test_missing_file_and_folder_are_said(tmp_path):
