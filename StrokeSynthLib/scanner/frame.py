@@ -105,7 +105,8 @@ def place(
     if not len(brain):
         brain = np.array([[0.0, 0.0, 0.0], [n - 1.0 for n in anatomy.labels.shape]])
     points = (brain @ anatomy.affine[:3, :3].T + anatomy.affine[:3, 3]) @ turn
-    low, high = points.min(axis=0), points.max(axis=0)
+    # Every fourth voxel was looked at; the brain may reach a little further.
+    low, high = points.min(axis=0), points.max(axis=0) + 3.0 * np.array(anatomy.grid.spacing)
     middle = (low + high) / 2 + np.array(offset)
     if size[2] < high[2] - low[2] + 2 * pitch:
         middle[2] = high[2] + 0.8 * pitch + 0.3 * offset[2] - size[2] / 2

@@ -143,7 +143,7 @@ def lesion_changes(mask: Array, spacing: tuple[float, ...], appearance: LesionAp
     # Interpolation between the nodes takes variance away; give it back before ranking.
     first, second = (v / max(float(v.std()), 0.5) for v in (first, second))
     depth = sample_at(_depth(box, step), index, step)
-    severity = ndtr((first + 1.2 * (0.55 - depth)) / 1.06)
+    severity = ndtr(_standardized(first - 1.2 * depth, share > 0.5))
     ratios = np.empty((3, voxels.size), np.float32)
     ratios[0] = np.log(appearance.water) * share
     log_t2 = np.log(appearance.t2) * (1.15 - 0.5 * severity + 0.25 * second)
@@ -151,6 +151,13 @@ def lesion_changes(mask: Array, spacing: tuple[float, ...], appearance: LesionAp
     ratios[2] = np.log(adc_ratio(severity, appearance)) * share
     position = index + np.array(low)[:, None]
     return Changes(np.ravel_multi_index(tuple(position), mask.shape).astype(np.int64), ratios)
+
+
+def _standardized(values: Array, inner: Array) -> Array:
+    """Mean 0 and variance 1 over the ``inner`` part, so that ranks spread over every lesion alike."""
+    if inner.sum() < 20:
+        return np.asarray(values - values.mean())
+    return np.asarray((values - values[inner].mean()) / max(float(values[inner].std()), 0.2))
 
 
 def _strengths(rng: np.random.Generator, components: Array, count: int, voxel_ml: float) -> Array:

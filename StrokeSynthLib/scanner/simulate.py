@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,18 @@ from . import kspace
 from .acquisition import Acquisition
 from .artifacts import DIRECTIONS, Shading, adc_map, noisy_magnitudes, with_ghost
 from .changes import Changes
-from .distractors import Distractors, distractor_changes, draw_distractors
+from .distractors import distractor_changes
 from .fields import resample, smooth_noise
 from .frame import Frame, place
 from .integrate import CoarseFields, Scene, block_mean, most_frequent, slices
-from .lesion_signal import LesionAppearance, draw_appearance, lesion_changes
-from .protocols import Range, ScanProtocol
+from .lesion_signal import lesion_changes
+from .parameters import ScanParameters, draw_scan
+from .protocols import ScanProtocol
 from .stripping import brain_hull, stripped
-from .susceptibility import LARMOR, STEP, draw_air_cells, field_map
-from .tissue import draw_tissues, tissue_values
+from .susceptibility import LARMOR, STEP, field_map
+from .tissue import tissue_values
+
+__all__ = ["ScanParameters", "acquire", "apply_scan", "draw_scan", "lesion_mask"]
 
 Array = npt.NDArray[Any]
 
@@ -49,123 +52,6 @@ REGIONS = (
     ((23.0, -14.0, 8.0), 7.0, 1.0),  # posterior limb of the internal capsule
     ((24.0, -26.0, 50.0), 9.0, 0.6),  # pyramidal tract below the motor cortex
 )
-
-
-@dataclass(frozen=True)
-class ScanParameters:
-    """Every number drawn for one scan; lengths in mm, angles in degrees, times in ms.
-
-    ``tissues`` as from :func:`draw_tissues`; ``shading``, ``ghost``, ``fat_residue`` and ``apodization`` as
-    shares; ``region_strength``: brightness of insula, cingulum and pyramidal tract; ``drift``: spread of the
-    shift by eddy currents and imperfect shim; ``motion``: in-plane shift of b0 against DWI;
-    ``gain``: stored units per signal of white matter on b0; ``seed``: of all fields and noise.
-    """
-
-    protocol: str
-    field_strength: float
-    b_value: float
-    echo_time: float
-    matrix: int
-    interpolation: int
-    fov: float
-    thickness: float
-    gap: float
-    slices: int
-    snr: float
-    averages: int
-    readout: float
-    phase_axis: int
-    phase_sign: int
-    orientation: str
-    head_rotation: tuple[float, float, float]
-    slice_rotation: tuple[float, float, float]
-    offset: tuple[float, float, float]
-    shading: float
-    ghost: float
-    apodization: float
-    decay: float
-    drift: float
-    motion: tuple[float, float]
-    fat_residue: float
-    region_strength: float
-    gain: float
-    whole_numbers: bool
-    masked_background: bool
-    skull_stripped: bool
-    strip_level: float
-    strip_resampled: bool
-    aging: float
-    tissues: dict[str, dict[str, float]]
-    appearance: LesionAppearance
-    distractors: Distractors
-    air_cells: dict[str, float]
-    seed: int
-
-    def record(self) -> dict[str, Any]:
-        """As plain numbers and text."""
-        return asdict(self)
-
-
-def draw_scan(
-    protocol: ScanProtocol,
-    rng: np.random.Generator,
-    *,
-    skull_stripped: bool | None = None,
-    lesion_age_hours: float | None = None,
-) -> ScanParameters:
-    """Draw every number of a scan; what is given is taken instead of drawn."""
-
-    def within(limits: Range) -> float:
-        return float(rng.uniform(*limits))
-
-    def turned(spread: tuple[float, ...]) -> tuple[float, float, float]:
-        x, y, z = (float(np.clip(rng.normal(0, s), -2 * s, 2 * s)) for s in spread)
-        return x, y, z
-
-    aging = float(rng.beta(2.0, 1.5))
-    stripped = bool(rng.random() < protocol.skull_stripped)
-    thickness, gap = within(protocol.thickness), within(protocol.gap)
-    return ScanParameters(
-        protocol=protocol.name,
-        field_strength=protocol.field_strength,
-        b_value=float(rng.choice(protocol.b_values)),
-        echo_time=within(protocol.echo_time),
-        matrix=int(rng.choice(protocol.matrix)),
-        interpolation=protocol.interpolation,
-        fov=within(protocol.fov),
-        thickness=thickness,
-        gap=gap,
-        slices=int(rng.integers(protocol.slices[0], protocol.slices[1] + 1)),
-        snr=within(protocol.snr),
-        averages=protocol.averages,
-        readout=within(protocol.readout),
-        phase_axis=int(str(rng.choice(protocol.phase_axes)) == "AP"),
-        phase_sign=int(rng.choice([-1, 1])),
-        orientation=protocol.orientation,
-        head_rotation=turned((4.0, 2.0, 3.0)),
-        slice_rotation=turned(protocol.tilt),
-        offset=turned((3.0, 6.0, 3.0)),
-        shading=within(protocol.bias),
-        ghost=within(protocol.ghost),
-        apodization=within(protocol.apodization),
-        decay=float(rng.uniform(0.1, 0.6)),
-        drift=float(rng.uniform(0.2, 0.8)),
-        motion=(float(rng.normal(0, 0.25)), float(rng.normal(0, 0.25))),
-        fat_residue=float(rng.uniform(0.0, 0.12)),
-        region_strength=float(rng.uniform(0.04, 0.16)),
-        gain=float(np.exp(rng.uniform(np.log(120.0), np.log(900.0)))),
-        whole_numbers=protocol.whole_numbers,
-        masked_background=bool(rng.random() < protocol.masked_background),
-        skull_stripped=stripped if skull_stripped is None else skull_stripped,
-        strip_level=float(rng.uniform(0.25, 0.45)),
-        strip_resampled=bool(rng.random() < 0.5),
-        aging=aging,
-        tissues=draw_tissues(rng, protocol.field_strength, aging=aging),
-        appearance=draw_appearance(rng, lesion_age_hours),
-        distractors=draw_distractors(rng, aging),
-        air_cells=draw_air_cells(rng),
-        seed=int(rng.integers(2**31)),
-    )
 
 
 def acquire(
@@ -317,8 +203,8 @@ def _measure(scene: Scene, frame: Frame, fields: CoarseFields, parameters: ScanP
             image[k] = np.maximum(reconstruct @ magnitude @ reconstruct.T, 0.0)
         share[k] = block_mean(part.lesion, block)
         classes[k] = most_frequent(part.classes, block)
-    canonical = (np.ascontiguousarray(np.moveaxis(image, 0, 2)) for image in (b0, dwi, share, classes))
-    return _Images(*canonical, white_sigma)
+    canonical = [np.ascontiguousarray(np.moveaxis(image, 0, 2)) for image in (b0, dwi, share, classes)]
+    return _Images(canonical[0], canonical[1], canonical[2], canonical[3], white_sigma)
 
 
 def _fat_shift(parameters: ScanParameters) -> float:

@@ -84,6 +84,8 @@ def _sources(anatomy: Anatomy, labels: Array, air_cells: dict[str, float]) -> Ar
         shell = binary_dilation(inside, iterations=5)
         chi[~shell] = AIR_PPM
     for name, radius in air_cells.items():
+        if radius <= 0.0:
+            continue
         center = _voxel_at(anatomy, AIR_CELLS[name][0]) / STEP
         reach = radius / (np.array(anatomy.grid.spacing) * STEP)
         box = tuple(

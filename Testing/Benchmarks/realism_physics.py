@@ -21,7 +21,12 @@ import numpy.typing as npt
 from scipy import ndimage, stats
 
 from StrokeSynthLib.anatomy.anatomy import Anatomy
+from StrokeSynthLib.anatomy.labels import read_labels
+from StrokeSynthLib.anatomy.registration import anatomy_of_map
+from StrokeSynthLib.anatomy.source import open_anatomies
 from StrokeSynthLib.lesions.lesion import LesionRequest
+from StrokeSynthLib.lesions.masks import held_out_names, person_of
+from StrokeSynthLib.lesions.source import open_lesions
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.scanner.protocols import PROTOCOLS
 from StrokeSynthLib.scanner.simulate import acquire
@@ -35,6 +40,8 @@ PROTOCOL = "3T-2mm"
 SEED = 2022
 #: ADC limits of normal tissue and of fluid (10^-3 mm^2/s).
 TISSUE, FLUID = (0.6, 1.1), 2.6
+#: Middle-aged and old people of the training set, as the real patient.
+PEOPLE = ("training_seg_06", "training_seg_08", "training_seg_12", "training_seg_11", "training_seg_10")
 LEVELS = (0.16, 0.30, 0.40, 0.50, 0.62, 0.76, 0.90)
 
 
@@ -73,15 +80,16 @@ def real_examination(data: Path) -> Examination:
     return Examination("real", dwi, adc, dwi * np.exp(np.clip(adc, 0.0, 5.0)))
 
 
-def simulated_examinations(data: Path | None, count: int) -> list[Examination]:
-    """Skull-stripped scans of ``count`` people, training people where the data are at hand."""
-    from StrokeSynthLib.anatomy.source import open_anatomies
-    from StrokeSynthLib.lesions.source import open_lesions
-
-    anatomies, lesions = open_anatomies(None), open_lesions(None)
-    if data is not None:
-        anatomies = open_anatomies(data / "anatomy")
-    return [simulated(anatomies.draw(k, SEED), lesions, k) for k in range(count)]
+def simulated_examinations(data: Path, count: int) -> list[Examination]:
+    """Skull-stripped scans of training people, then of the population model, with real lesion masks."""
+    held_out = set(held_out_names())
+    files = (data / "lesions").glob("*_lesion.nii.gz")
+    names = sorted(person for person in map(person_of, files) if person not in held_out)
+    lesions = open_lesions(data / "lesions", names)
+    population = open_anatomies(None)
+    people = [anatomy_of_map(read_labels(data / "anatomy" / f"{name}.nii.gz"), name) for name in PEOPLE]
+    people += [population.draw(k, SEED) for k in range(2)]
+    return [simulated(anatomy, lesions, k) for k, anatomy in enumerate(people[:count])]
 
 
 def simulated(anatomy: Anatomy, lesions: Any, number: int) -> Examination:
@@ -169,8 +177,8 @@ def draw(real: Examination, simulated: Sequence[Examination], path: Path) -> Non
     figure = plt.figure(figsize=(12.6, 19.0), dpi=68)
     rows = [(image, e) for image in ("dwi", "b0", "adc") for e in shown]
     grid = figure.add_gridspec(
-        len(rows) + 1, 1, height_ratios=[1.0] * len(rows) + [1.9], hspace=0.03, left=0.06, right=0.985, top=0.965,
-        bottom=0.055,
+        len(rows) + 1, 1, height_ratios=[1.0] * len(rows) + [1.9], hspace=0.03, left=0.06, right=0.985,
+        top=0.965, bottom=0.055,
     )  # fmt: skip
     for row, (image, examination) in enumerate(rows):
         axis = figure.add_subplot(grid[row])
@@ -187,7 +195,8 @@ def draw(real: Examination, simulated: Sequence[Examination], path: Path) -> Non
     for column, image in enumerate(("dwi", "b0", "adc")):
         _histograms(figure.add_subplot(bottom[column]), real, simulated, image)
     figure.suptitle(
-        "A real 3 T examination (ISLES'22 sample, Hernandez Petzsche et al. 2022, CC BY-SA 4.0) and simulated ones",
+        "A real 3 T examination (ISLES'22 sample, Hernandez Petzsche et al. 2022, CC BY-SA 4.0)"
+        " and simulated ones",
         fontsize=11,
     )
     figure.savefig(path)
@@ -258,7 +267,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--count", type=int, default=6)
+    parser.add_argument("--count", type=int, default=7)
     arguments = parser.parse_args()
     real = real_examination(arguments.data)
     simulated = simulated_examinations(arguments.data, arguments.count)
@@ -290,7 +299,7 @@ def report(real: Examination, simulated: Sequence[Examination], folder: Path = H
             "real_3T_examinations": [1.58, 1.14, 2.23],
             "what": "mean, 10th and 90th percentile of voxels",
         },
-        "source_of_real": "ISLES'22 sample, CC BY-SA 4.0, Hernandez Petzsche et al., Scientific Data 2022, 9:762",
+        "source_of_real": "ISLES'22 sample, CC BY-SA 4.0; Hernandez Petzsche et al., Sci Data 2022, 9:762",
         "command": "python -m Testing.Benchmarks.realism_physics",
     }
     (folder / "realism_physics.json").write_text(json.dumps(numbers, indent=1) + "\n")
