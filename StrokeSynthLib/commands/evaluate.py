@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import BadInputError
 from . import arguments as shared
 from .console import Console
 
@@ -37,3 +38,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     )
     report.save(arguments.out)
     console.result(report.table(), report.to_json())
+    if report.errors:
+        raise BadInputError(
+            f"{arguments.prediction}: {len(report.errors)} case(s) could not be scored; the table names them."
+        )

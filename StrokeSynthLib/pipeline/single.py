@@ -139,7 +139,8 @@ def synthesize(
             f"--background-adc {background_adc}: needs --background, the DWI that it belongs to."
         )
     images = open_translator(model, device).translate(volume, mask, seed=seed, background=kept)
-    return write_images(out, semantic_map.name.split(".")[0], images)
+    paths = write_images(out, semantic_map.name.split(".")[0], images)
+    return list(paths.values())
 
 
 def _segmentation_record(case: Case, mask: Volume, segmenter: Any, name: str, parents: Any) -> dict[str, Any]:

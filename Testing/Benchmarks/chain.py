@@ -96,10 +96,10 @@ def study(arguments: argparse.Namespace, console: Console) -> None:
     title = "Simulated examinations of real anatomies with real lesions"
     introduction = [
         f"Training: {TRAINING_CASES} simulated cases (people 1 to 12, masks outside the saved list), all "
-        f"protocols but the held-out one. Test: {TEST_CASES} simulated cases of people 13 to 15 with masks of "
-        "the saved list.",
-        f"{plan.steps} steps a network, {plan.seeds} training(s) an arm; 120 synthetic cases where an arm has "
-        "them, of the shipped population model and procedural lesions.",
+        f"protocols but the held-out one. Test: {TEST_CASES} simulated cases of people 13 to 15 with masks "
+        "of the saved list.",
+        f"{plan.steps} steps a network, {plan.seeds} training(s) an arm; 120 synthetic cases where an arm "
+        "has them, of the shipped population model and procedural lesions.",
     ]
     write_report(report_path(plan.out), title, introduction, results, study_sections(plan, results))
     lines = [f"# {title}", "", *introduction, "", text_table(results), ""]
