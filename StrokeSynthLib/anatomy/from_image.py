@@ -28,17 +28,16 @@ from ..progress import Progress, ProgressEvent, silent
 from ..schema import CLASSES, INTRACRANIAL, PARENCHYMA, classes_of
 from ..volume import Grid, Storage, Volume
 from .deformation import displace
-from .lattice import Lattice
+from .lattice import Lattice, resample
 from .mixture import TissueStart, fit
 from .population import PopulationModel
-from .registering import affine_refined, as_image, demons
+from .registering import STEP, affine_refined, as_image, brain_lattice, demons
 
 Array = npt.NDArray[Any]
 
 STAGE = "Estimating the map"
 #: Brain volume that is believed (ml).
 PLAUSIBLE_ML = (300.0, 2600.0)
-STEP = 4.0
 #: DWI beyond this share of normal tissue says nothing more about where the brain is.
 BRIGHTEST = 1.15
 #: ADC of tissue and of fluid between which the share of tissue is interpolated (10^-3 mm^2/s).
@@ -168,8 +167,8 @@ def _atlas() -> tuple[Array, Lattice, Array, Lattice]:
 
     probabilities, fine = PopulationModel.load().probabilities()
     tissue = gaussian_filter(probabilities[list(PARENCHYMA)].sum(axis=0), 0.7)
-    coarse = Lattice(fine.low, fine.step * 2, tuple((n + 1) // 2 for n in fine.shape))  # type: ignore[arg-type]
-    return probabilities, fine, np.ascontiguousarray(tissue[::2, ::2, ::2]), coarse
+    coarse = brain_lattice()
+    return probabilities, fine, resample(tissue, fine, coarse), coarse
 
 
 def _registered(tissue: Volume, name: str) -> tuple[Array, Lattice]:

@@ -5,12 +5,13 @@ A person is made in four steps, in standard space, and only then given a shape o
 1. *Regions.* The averaged head at 1 mm says which voxels are skull, thalamus, ventricle ... and
    which belong to the folded ribbon (cerebral or cerebellar white matter, cortex or sulcal
    fluid), without saying which of the three.
-2. *Ribbon.* Two level-set fields, the signed distances to the white-matter and to the pial
+2. *Ribbon.* Level-set fields, the signed distances to the white-matter and to the pial
    surface, decide the rest: white matter inside the first, cortex between them, fluid outside
-   the second. Each is the average, plus an age term (wider sulci), plus principal modes whose
-   coefficients vary smoothly over the brain, plus fine noise for the variance that the modes
-   leave out. Coefficients that vary in space ("localization", as in ensemble filters) make
-   folds that no person of the training set has, with their orientation and width kept.
+   the second; a third does the lateral ventricles. Each is the average, plus an age term (wider
+   sulci, larger ventricles), plus principal modes whose coefficients vary smoothly over the
+   brain, plus fine noise for the variance that the modes leave out. Coefficients that vary in
+   space ("localization", as in ensemble filters) make folds that no person of the training set
+   has, with their orientation and width kept.
 3. *White-matter hyperintensities* by a threshold on their averaged frequency plus noise.
 4. *Shape.* A stationary velocity field (age term, principal modes, fine random part) is
    exponentiated, and size and pose are drawn. The labels are read through this mapping, so the
@@ -54,6 +55,8 @@ TILT_SD = (5.0, 2.5, 3.0)
 SHIFT_SD = (2.0, 4.0, 4.0)
 #: Fine random part of the velocity: standard deviation (mm) and correlation length (mm).
 FINE_SD, FINE_LENGTH = 1.0, 14.0
+#: Level sets of the ribbon: white matter, pial, lateral ventricles.
+SURFACES = 3
 #: Distance between the points of the correspondence (mm).
 CORRESPONDENCE_STEP = 4.0
 
@@ -123,7 +126,7 @@ class PopulationModel:
                 mask=field("ribbon_mask") > 0,
                 mean=field("ribbon_mean"),
                 age=field("ribbon_age"),
-                modes=field("ribbon_modes"),
+                modes=_by_surface(field("ribbon_modes")),
                 residual=field("ribbon_residual"),
                 hyperintensity=field("hyperintensity")[0],
             ),
@@ -146,7 +149,9 @@ class PopulationModel:
         age = float(rng.uniform(*AGE_RANGE))
         scale_mean = np.asarray(self.config["scale_mean"])
         scale_root = np.asarray(self.config["scale_root"])
-        scales = np.exp(scale_mean + scale_root @ _limited(rng, len(scale_mean)))
+        # Heads of the young are larger in the population: it is cross-sectional, and brains shrink.
+        scale_age = np.asarray(self.config["scale_age"])
+        scales = np.exp(scale_mean + age * scale_age + scale_root @ _limited(rng, len(scale_mean)))
         tilt = np.asarray(TILT_SD) * _limited(rng, 3)
         shift = np.asarray(SHIFT_SD) * _limited(rng, 3)
         shape = _limited(rng, len(self._velocity_modes))
@@ -223,6 +228,11 @@ class PopulationModel:
         points = np.tensordot(np.linalg.inv(matrix).astype(np.float32), points, axes=1)
         displacement = exponential(velocity, self._velocity_lattice)
         return own, displace(points, displacement, self._velocity_lattice)
+
+
+def _by_surface(modes: Array) -> Array:
+    """(modes * surfaces, points) as (modes, surfaces, points)."""
+    return np.asarray(modes.reshape(-1, SURFACES, modes.shape[-1]))
 
 
 def _pose(parameters: PersonParameters) -> tuple[Array, Array]:

@@ -15,10 +15,18 @@ from .lattice import Lattice
 
 Array = npt.NDArray[Any]
 
+#: Box of the brain in standard space with room around it (mm): where registration looks.
+BRAIN_LOW, BRAIN_HIGH = (-80.0, -116.0, -76.0), (80.0, 84.0, 92.0)
+STEP = 4.0
 #: Step (mm), iterations and smoothing of the field (voxels) at each level of the demons.
 DEMONS = ((8.0, 20, 1.0), (4.0, 15, 1.2))
 #: Largest change of the field in one iteration (voxels).
 LARGEST_UPDATE = 2.0
+
+
+def brain_lattice() -> Lattice:
+    """The standard-space lattice on which images are registered."""
+    return Lattice.covering(np.array(BRAIN_LOW), np.array(BRAIN_HIGH), STEP)
 
 
 def as_image(array: Array, lattice: Lattice) -> Any:

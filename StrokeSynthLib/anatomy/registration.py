@@ -26,7 +26,7 @@ from .anatomy import Anatomy, Correspondence
 from .deformation import displace, jacobian_determinant
 from .lattice import Lattice
 from .population import PopulationModel
-from .registering import affine_refined, as_image, demons
+from .registering import STEP, affine_refined, as_image, brain_lattice, demons
 
 Array = npt.NDArray[Any]
 
@@ -43,7 +43,6 @@ LANDMARKS = (
     "thalamus", "caudate", "putamen", "pallidum", "hippocampus", "amygdala", "white-matter", "cortex",
     "cerebellum-cortex", "brain-stem",
 )  # fmt: skip
-STEP = 4.0
 LEAST_LANDMARKS = 5
 
 
@@ -62,8 +61,9 @@ def register_labels(labels: Volume) -> Correspondence:
     """
     template = _template()
     work = labels.canonical()
-    matrix = _affine(work, template)
-    placed = _on_lattice(work, matrix, template.lattice)
+    image = _tissue_image(work)
+    matrix = _refined(image, template, _affine(work, template))
+    placed = _on_lattice(image, matrix, template.lattice)
     displacement = demons(placed, template.image, template.lattice)
     own = _lattice_around(work)
     points = own.points()
@@ -108,11 +108,9 @@ class _Template:
 
     def __init__(self, population: PopulationModel) -> None:
         atlas = population.standard_atlas()
-        standard = population.standard
-        high = np.array(standard.low) + np.array(standard.shape) - 1.0
-        self.lattice = Lattice.covering(np.array(standard.low), high, STEP)
+        self.lattice = brain_lattice()
         self.centers = _centers(atlas)
-        self.image = _on_lattice(atlas, np.eye(4), self.lattice)
+        self.image = _on_lattice(_tissue_image(atlas), np.eye(4), self.lattice)
 
 
 @lru_cache(maxsize=1)
@@ -146,7 +144,7 @@ def _centers(labels: Volume) -> dict[str, Array]:
 
 
 def _affine(labels: Volume, template: _Template) -> Array:
-    """(4, 4) from standard space to the map's own space (mm)."""
+    """Start of the affine match, (4, 4) from standard space to the map's own space (mm)."""
     centers = _centers(labels)
     names = [name for name in centers if name in template.centers]
     brain_ml = float(_lookup(INTRACRANIAL)[labels.array].sum()) * labels.grid.voxel_ml
@@ -167,7 +165,7 @@ def _affine(labels: Volume, template: _Template) -> Array:
         start[:3, :3], start[:3, 3] = linear, mean_target - linear @ mean_source
     else:
         start = _moments(labels, template)
-    return _refined(labels, template, start)
+    return start
 
 
 def _moments(labels: Volume, template: _Template) -> Array:
@@ -181,30 +179,36 @@ def _moments(labels: Volume, template: _Template) -> Array:
     return start
 
 
-def _refined(labels: Volume, template: _Template, start: Array) -> Array:
-    """The affine transform after least squares on the label images."""
-    own = _lattice_around(labels)
-    moving = as_image(_on_lattice(labels, np.eye(4), own), own)
+def _refined(image: Volume, template: _Template, start: Array) -> Array:
+    """The affine transform after least squares on the tissue images."""
+    own = _lattice_around(image)
+    moving = as_image(_on_lattice(image, np.eye(4), own), own)
     return affine_refined(as_image(template.image, template.lattice), moving, start)
 
 
-def _lattice_around(labels: Volume) -> Lattice:
+def _lattice_around(image: Volume) -> Lattice:
     """A lattice that covers the map's grid with one cell to spare."""
-    corners = labels.grid.corners()
+    corners = image.grid.corners()
     return Lattice.covering(corners.min(0) - STEP, corners.max(0) + STEP, STEP)
 
 
-def _on_lattice(labels: Volume, matrix: Array, lattice: Lattice) -> Array:
-    """The tissue image of a map on a lattice whose points ``matrix`` takes to the map's space."""
-    from scipy.ndimage import affine_transform, gaussian_filter
+def _tissue_image(labels: Volume) -> Volume:
+    """Values of the tissues, smoothed for a lattice of :data:`STEP` mm."""
+    from scipy.ndimage import gaussian_filter
 
     values = _value_table()[labels.array]
-    step = np.array(labels.spacing)
-    smooth = gaussian_filter(values, np.maximum(lattice.step / 2.0 / step - 0.3, 0.0), truncate=2.5)
-    to_index = np.linalg.inv(labels.affine) @ matrix @ lattice.affine
+    sigma = np.maximum(STEP / 2.0 / np.array(labels.spacing) - 0.3, 0.0)
+    return Volume(gaussian_filter(values, sigma, truncate=2.0), labels.affine)
+
+
+def _on_lattice(image: Volume, matrix: Array, lattice: Lattice) -> Array:
+    """An image at the points that ``matrix`` takes from a lattice to the image's space."""
+    from scipy.ndimage import affine_transform
+
+    to_index = np.linalg.inv(image.affine) @ matrix @ lattice.affine
     return np.asarray(
         affine_transform(
-            smooth, to_index[:3, :3], to_index[:3, 3], lattice.shape, order=1, mode="constant", cval=0.0
+            image.array, to_index[:3, :3], to_index[:3, 3], lattice.shape, order=1, mode="constant"
         )
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..schema import CLASSES, INDEX
+from ..schema import CLASSES, INDEX, classes_of
 from .lattice import Lattice, resample
 
 Array = npt.NDArray[Any]
@@ -20,6 +20,19 @@ Array = npt.NDArray[Any]
 #: Region codes: (cerebrum left, right, cerebellum left, right).
 RIBBON_CODES = tuple(len(CLASSES) + i for i in range(4))
 _PREFIXES = ("left-", "right-", "left-cerebellum-", "right-cerebellum-")
+
+_VENTRICLES = classes_of("lateral-ventricle")
+
+
+def _may_open(side: int) -> Array:
+    """Table of the region codes of a side that a ventricle may grow into."""
+    table = np.zeros(256, bool)
+    table[RIBBON_CODES[side]] = True
+    table[[pair[side] for pair in map(classes_of, ("caudate", "thalamus", "lateral-ventricle"))]] = True
+    return table
+
+
+_MAY_OPEN = (_may_open(0), _may_open(1))
 
 #: Correlation length of the coefficients of the modes over the brain (mm, Gaussian sigma).
 COEFFICIENT_LENGTH = 14.0
@@ -35,16 +48,17 @@ BEYOND_MM = 6.0
 
 @dataclass(frozen=True)
 class RibbonFields:
-    """The model's fields of the ribbon; channels are (white, pial) signed distances in mm.
+    """The model's fields of the ribbon; channels are signed distances in mm to
+    the white-matter, the pial and the lateral ventricles' surface, negative inside.
 
     Parameters
     ----------
     mask
         Boolean on the ribbon lattice: where values are stored.
     mean, age, residual
-        (2, points): average, change per unit of age, standard deviation not in the modes.
+        (3, points): average, change per unit of age, standard deviation not in the modes.
     modes
-        (modes, 2, points), scaled to one standard deviation.
+        (modes, 3, points), scaled to one standard deviation.
     hyperintensity
         (points,): frequency score of white-matter hyperintensities (normal quantile).
     """
@@ -72,14 +86,18 @@ class Ribbon:
 
     def labels(self, regions: Array, age: float, load: float, rng: np.random.Generator | None) -> Array:
         """The region map with the ribbon drawn in, uint8 classes; without ``rng`` the average's."""
-        white, pial = self._level_sets(age, rng)
+        white, pial, ventricle = self._level_sets(age, rng)
         labels = regions.copy()
         part = labels[self._box]
         inner = self._fine_values(white) < 0
         outer = self._fine_values(pial) < 0
         # Cortex is never absent between white matter and fluid: one voxel at least.
         outer |= _grown(inner)
+        fluid = self._fine_values(ventricle) < 0
         spots = self._spots(load, rng)
+        # Side and leave to become ventricle are looked up before codes turn into classes.
+        opened = [fluid & table[part] for table in _MAY_OPEN]
+        closed = [~fluid & (part == number) for number in _VENTRICLES]
         for code, prefix in zip(RIBBON_CODES, _PREFIXES, strict=True):
             region = part == code
             part[region] = INDEX["csf"]
@@ -87,6 +105,9 @@ class Ribbon:
             part[region & inner] = INDEX[prefix + "white-matter"]
             if spots is not None and code in RIBBON_CODES[:2]:
                 part[region & inner & spots] = INDEX[prefix + "white-matter-hyperintensity"]
+        for number, prefix, was, now in zip(_VENTRICLES, _PREFIXES[:2], closed, opened, strict=True):
+            part[was] = INDEX[prefix + "white-matter"]
+            part[now] = number
         return labels
 
     def _level_sets(self, age: float, rng: np.random.Generator | None) -> Array:
