@@ -18,6 +18,7 @@ Array = npt.NDArray[Any]
 #: Gaussian blur that is tried, in voxels: within the slice, and across slices.
 _IN_PLANE = (0.0, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3)
 _ACROSS = (0.0, 0.3, 0.6)
+_SLICES = 14
 _IS_CSF = lookup(CSF)
 
 
@@ -25,10 +26,20 @@ def soft_tissues(
     labels: Array, blur: tuple[float, float, float], spacing: tuple[float, float, float]
 ) -> Array:
     """Blurred indicator of each tissue, shape (tissues, x, y, z)."""
+    from scipy.ndimage import find_objects
+
     tissues = TISSUE_OF_CLASS[labels]
     weights = np.zeros((len(TISSUES), *labels.shape), np.float32)
-    for number in np.unique(tissues):
-        weights[number] = smooth((tissues == number).astype(np.float32), blur, spacing)
+    reach = [int(np.ceil(3.0 * width / step)) + 1 for width, step in zip(blur, spacing, strict=True)]
+    for number, box in enumerate(find_objects(tissues + 1, len(TISSUES))):
+        if box is None:
+            continue
+        # Most tissues are small: only their own surroundings are smoothed.
+        part = tuple(
+            slice(max(s.start - r, 0), min(s.stop + r, n))
+            for s, r, n in zip(box, reach, labels.shape, strict=True)
+        )
+        weights[number][part] = smooth((tissues[part] == number).astype(np.float32), blur, spacing)
     return weights
 
 
@@ -37,7 +48,9 @@ def fit_blur(part: Example, usable: Array) -> tuple[float, float, float]:
     across = slice_axis(part.spacing)
     middle = [slice(None)] * 3
     count = part.labels.shape[across]
-    middle[across] = slice(int(count * 0.35), max(int(count * 0.75), int(count * 0.35) + 3))
+    # Around the ventricles, where tissue and fluid meet; a few slices tell as much as all.
+    first, last = int(count * 0.4), int(count * 0.7)
+    middle[across] = slice(first, max(min(last, first + _SLICES), first + 3))
     cut = tuple(middle)
     labels, b0, mask = part.labels[cut], part.b0[cut], usable[cut]
     if mask.sum() < 500:

@@ -31,7 +31,7 @@ Array = npt.NDArray[Any]
 #: Weight of the literature value in the fit of a tissue (voxels), and the least that counts as seen.
 _PRIOR_VOXELS = 10.0
 _SEEN_VOXELS = 40.0
-_MOST_VOXELS = 60_000
+_MOST_VOXELS = 30_000
 #: Levels of the brain's hull that are tried, from generous to tight.
 _STRIP_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 #: Noise taken where the brain is too small to measure it.
@@ -208,7 +208,7 @@ def _tissue_signals(part: Example, weights: Array, usable: Array, field: Array) 
     ):
         values = image.ravel()[index] / factor
         weight = np.ones(index.size)
-        for _ in range(4):
+        for _ in range(3):
             # Each tissue keeps _PRIOR_VOXELS of its literature value: enough to hold the unseen ones.
             gram = design.T @ (design * weight[:, None]) + _PRIOR_VOXELS * share * np.eye(len(start))
             estimate = np.linalg.solve(gram, design.T @ (values * weight) + _PRIOR_VOXELS * share * start)
