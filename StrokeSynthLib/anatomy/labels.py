@@ -150,7 +150,7 @@ def crop_to_head(volume: Volume, margin_mm: float = MARGIN_MM) -> Volume:
 
     A canonical (RAS+) volume is expected; voxels keep their place in space.
     """
-    inside: Array = np.asarray(np.greater(volume.array, 0))
+    inside = volume.array.astype(bool)
     low = np.array([int(np.argmax(inside.any(_others(axis)))) for axis in range(3)])
     high = np.array(
         [inside.shape[axis] - int(np.argmax(inside.any(_others(axis))[::-1])) for axis in range(3)]

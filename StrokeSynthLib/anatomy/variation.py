@@ -51,7 +51,6 @@ def draw_variation(rng: np.random.Generator) -> Variation:
 
 def apply_variation(anatomy: Anatomy, variation: Variation) -> Anatomy:
     """The head bent as drawn; its correspondence goes with it exactly."""
-    from scipy.ndimage import map_coordinates
     from scipy.spatial.transform import Rotation
 
     corners = anatomy.grid.corners()
@@ -63,12 +62,7 @@ def apply_variation(anatomy: Anatomy, variation: Variation) -> Anatomy:
     points = np.tensordot(back, own.points() - middle.astype(np.float32)[:, None, None, None], axes=1)
     points = displace(points + middle.astype(np.float32)[:, None, None, None], *_field(variation, own))
 
-    correspondence = anatomy.correspondence
-    to_index = np.linalg.inv(correspondence.grid.affine)
-    index = np.tensordot(to_index[:3, :3], points, axes=1) + to_index[:3, 3][:, None, None, None]
-    standard = np.stack(
-        [map_coordinates(axis, index, order=1, mode="nearest") for axis in correspondence.coordinates]
-    )
+    standard = _standard(anatomy.correspondence, points)
     labels, affine = _read(anatomy, own, points)
     head = crop_to_head(Volume(labels, affine, Storage("uint8")))
     record = {**anatomy.record, "variation": asdict(variation)}
@@ -78,6 +72,23 @@ def apply_variation(anatomy: Anatomy, variation: Variation) -> Anatomy:
 def varied(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
     """Draw and apply."""
     return apply_variation(anatomy, draw_variation(rng))
+
+
+def _standard(correspondence: Correspondence, points: Array) -> Array:
+    """Standard-space positions of points of the anatomy, (3, x, y, z).
+
+    What is interpolated is the displacement, so that beyond the edge of the correspondence the
+    mapping goes on instead of standing still.
+    """
+    from scipy.ndimage import map_coordinates
+
+    affine = correspondence.grid.affine
+    index = np.indices(correspondence.grid.shape, dtype=np.float32)
+    own = np.tensordot(affine[:3, :3], index, axes=1) + affine[:3, 3][:, None, None, None]
+    back = np.linalg.inv(affine)
+    at = np.tensordot(back[:3, :3], points, axes=1) + back[:3, 3][:, None, None, None]
+    moved = [map_coordinates(axis, at, order=1, mode="nearest") for axis in correspondence.coordinates - own]
+    return np.asarray(points + np.stack(moved), np.float32)
 
 
 def _field(variation: Variation, own: Lattice) -> tuple[Array, Lattice]:

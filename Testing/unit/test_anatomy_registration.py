@@ -42,8 +42,9 @@ def test_a_known_correspondence_is_found_again(person: Anatomy) -> None:
 
 
 def test_a_map_on_thick_slices_is_registered_too(person: Anatomy) -> None:
-    thick = Volume(np.ascontiguousarray(person.labels[::2, ::2, 2::5]),
-                   person.affine @ np.array([[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 5, 2], [0, 0, 0, 1.0]]))  # fmt: skip
+    coarser = np.diag([2.0, 2.0, 5.0, 1.0])
+    coarser[2, 3] = 2.0
+    thick = Volume(np.ascontiguousarray(person.labels[::2, ::2, 2::5]), person.affine @ coarser)
     correspondence = register_labels(thick)
     assert error_mm(person, replace(person, correspondence=correspondence)) < 5.0
 
@@ -72,8 +73,6 @@ def test_a_variation_is_repeated_from_its_record_and_has_no_folds(person: Anatom
     thalamus = classes_of("thalamus")
     pulled = one.pull(atlas.array, atlas.grid, order=0)
     assert dice(np.isin(pulled, thalamus), np.isin(one.labels, thalamus)) > 0.85
-    assert dice(np.isin(one.labels[: person.labels.shape[0]], thalamus).any((0, 1)),
-                np.isin(one.labels, thalamus).any((0, 1))) > 0  # fmt: skip
 
 
 def test_without_a_folder_people_come_from_the_population() -> None:
