@@ -33,7 +33,7 @@ ROUGHNESS_LENGTHS = (0.18, 0.5)
 #: Speed in white matter and in narrow sulci, of that in gray matter, for cortical branches.
 WHITE_SPEED, SULCUS_SPEED = 0.65, 0.8
 #: Boxes above this many voxels are marched at every second voxel and refined.
-FINE_VOXELS = 150_000
+FINE_VOXELS = 70_000
 _UNREACHED = np.float32(1e8)
 
 
@@ -178,10 +178,13 @@ def _arrival(
 ) -> Array:  # fmt: skip
     """Arrival time of the front at every voxel of the box."""
     shape = tuple(s.stop - s.start for s in box)
-    stride = 1 if np.prod(shape) <= FINE_VOXELS else 2 if np.prod(shape) <= 12 * FINE_VOXELS else 3
+    stride = 1 if np.prod(shape) <= FINE_VOXELS else 2 if np.prod(shape) <= 26 * FINE_VOXELS else 3
     grid = grid_of_box(anatomy, box, stride)
     labels = anatomy.labels[box][::stride, ::stride, ::stride]
-    probability = anatomy.pull(atlas.probability(focus.parts, focus.side), atlas.grid, onto=grid)
+    # Territories are smooth: three voxels apart is enough.
+    smooth = grid_of_box(anatomy, box, 3 * stride)
+    probability = anatomy.pull(atlas.probability(focus.parts, focus.side), atlas.grid, onto=smooth)
+    probability = _upsampled(probability, 3, grid.shape)
     speed = np.where(probability >= LEAST_PROBABILITY, probability, 0.0) * _tissue_speed(labels, focus)
     spacing = float(np.mean(grid.spacing))
     lengths = tuple(max(1.2, share * radius) / spacing for share in ROUGHNESS_LENGTHS)
@@ -227,17 +230,24 @@ def _refined(time: Array, stride: int, shape: tuple[int, ...]) -> Array:
     unreached = time >= _UNREACHED / 8
     # Times next to a wall are carried over it, so that interpolation does not eat the edge.
     distance, nearest = distance_transform_edt(unreached, return_indices=True)
-    fine = time[tuple(nearest)]
+    fine = _upsampled(time[tuple(nearest)], stride, shape)
     near = distance <= 1.8
     for axis, length in enumerate(shape):
-        index = np.arange(length) / stride
-        low = np.minimum(index.astype(int), time.shape[axis] - 1)
-        high = np.minimum(low + 1, time.shape[axis] - 1)
-        share = (index - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        below = fine.take(low, axis)
-        fine = below + (fine.take(high, axis) - below) * share
-        near = near.take(np.where(index - low < 0.75, low, high), axis)
+        nearest_node = np.minimum(np.floor(np.arange(length) / stride + 0.25), time.shape[axis] - 1)
+        near = near.take(nearest_node.astype(int), axis)
     return np.asarray(np.where(near, fine, _UNREACHED))
+
+
+def _upsampled(values: Array, stride: int, shape: tuple[int, ...]) -> Array:
+    """Linear interpolation of values at every ``stride``-th voxel to ``shape``, axis by axis."""
+    for axis, length in enumerate(shape):
+        index = np.arange(length) / stride
+        low = np.minimum(index.astype(int), values.shape[axis] - 1)
+        high = np.minimum(low + 1, values.shape[axis] - 1)
+        share = (index - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        below = values.take(low, axis)
+        values = below + (values.take(high, axis) - below) * share
+    return values
 
 
 def _ovoid_distance(
