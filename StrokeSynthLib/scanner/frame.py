@@ -1,7 +1,7 @@
 """Where the slices lie: from the scanner's field of view to the anatomy's voxels.
 
-Positions in the field of view are mm from its corner, axes x (to the patient's right to left
-order of the canonical RAS frame), y and z (slice); the anatomy may be turned in it.
+Positions in the field of view are mm from its corner along x (to the right), y (to the front) and
+z (up, the slice axis) of the canonical image; the head may be turned in it.
 """
 
 from __future__ import annotations

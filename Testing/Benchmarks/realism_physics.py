@@ -22,15 +22,15 @@ from scipy import ndimage, stats
 
 from StrokeSynthLib.anatomy.anatomy import Anatomy
 from StrokeSynthLib.anatomy.labels import read_labels
-from StrokeSynthLib.anatomy.registration import anatomy_of_map
-from StrokeSynthLib.anatomy.source import open_anatomies
+from StrokeSynthLib.anatomy.source import RegistrationCache, open_anatomies
+from StrokeSynthLib.files import sha256_of
 from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.lesions.masks import held_out_names, person_of
 from StrokeSynthLib.lesions.source import open_lesions
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.scanner.protocols import PROTOCOLS
 from StrokeSynthLib.scanner.simulate import acquire
-from StrokeSynthLib.volume import read_volume
+from StrokeSynthLib.volume import file_stem, read_volume
 from Testing.paths import SHARED
 
 Array = npt.NDArray[Any]
@@ -87,9 +87,16 @@ def simulated_examinations(data: Path, count: int) -> list[Examination]:
     names = sorted(person for person in map(person_of, files) if person not in held_out)
     lesions = open_lesions(data / "lesions", names)
     population = open_anatomies(None)
-    people = [anatomy_of_map(read_labels(data / "anatomy" / f"{name}.nii.gz"), name) for name in PEOPLE]
+    people = [registered(data / "anatomy" / f"{name}.nii.gz") for name in PEOPLE]
     people += [population.draw(k, SEED) for k in range(2)]
     return [simulated(anatomy, lesions, k) for k, anatomy in enumerate(people[:count])]
+
+
+def registered(path: Path) -> Anatomy:
+    """A label map with its place in standard space."""
+    labels = read_labels(path)
+    correspondence = RegistrationCache().correspondence(labels, sha256_of(path))
+    return Anatomy(labels.array, labels.affine, correspondence, file_stem(path))
 
 
 def simulated(anatomy: Anatomy, lesions: Any, number: int) -> Examination:
@@ -172,10 +179,11 @@ def draw(real: Examination, simulated: Sequence[Examination], path: Path) -> Non
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from PIL import Image
 
-    shown = [real, *simulated[:2]]
-    figure = plt.figure(figsize=(12.6, 19.0), dpi=68)
-    rows = [(image, e) for image in ("dwi", "b0", "adc") for e in shown]
+    shown = {"dwi": [real, *simulated[:3]], "b0": [real, simulated[0]], "adc": [real, simulated[0]]}
+    figure = plt.figure(figsize=(12.6, 21.5), dpi=76)
+    rows = [(image, e) for image, examinations in shown.items() for e in examinations]
     grid = figure.add_gridspec(
         len(rows) + 1, 1, height_ratios=[1.0] * len(rows) + [1.9], hspace=0.03, left=0.06, right=0.985,
         top=0.965, bottom=0.055,
@@ -201,6 +209,10 @@ def draw(real: Examination, simulated: Sequence[Examination], path: Path) -> Non
     )
     figure.savefig(path)
     plt.close(figure)
+    # 160 colors are enough for gray images and a few lines, at a third of the size.
+    with Image.open(path) as image_file:
+        few = image_file.convert("RGB").quantize(160, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
 
 
 def _strip(examination: Examination, image: str) -> Array:
