@@ -58,6 +58,16 @@ def dice(reference: Array, mask: Array) -> float:
     return 2.0 * int(((reference > 0) & (mask > 0)).sum()) / total if total else 1.0
 
 
+def mean_dice(references: Sequence[Array], masks: Sequence[Array]) -> float:
+    """Mean Dice over the cases with lesion; over all when none has one.
+
+    Without lesion the Dice is 1 or 0 by a single voxel, which would drown everything else.
+    """
+    pairs = list(zip(references, masks, strict=True))
+    diseased = [(reference, mask) for reference, mask in pairs if reference.any()]
+    return float(np.mean([dice(reference, mask) for reference, mask in diseased or pairs]))
+
+
 def tune_decision(
     probabilities: Sequence[Array], references: Sequence[Array], voxels_ml: Sequence[float]
 ) -> tuple[Decision, float]:
@@ -71,8 +81,8 @@ def tune_decision(
     for threshold in _THRESHOLDS:
         for smallest in _SMALLEST_ML:
             decision = Decision(threshold, smallest)
-            trials = zip(probabilities, references, voxels_ml, strict=True)
-            scores[decision] = float(np.mean([dice(r, decision.apply(p, ml)) for p, r, ml in trials]))
+            masks = [decision.apply(p, ml) for p, ml in zip(probabilities, voxels_ml, strict=True)]
+            scores[decision] = mean_dice(references, masks)
     best = max(scores.values())
     near = [decision for decision, score in scores.items() if score >= best - 0.002]
     chosen = min(near, key=lambda d: abs(d.threshold - default.threshold) + d.smallest_ml)

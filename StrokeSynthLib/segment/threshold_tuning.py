@@ -97,6 +97,8 @@ def tune_threshold(
         raise BadInputError("There is no case to tune on; give a cohort with lesion masks.")
     chosen: dict[str, ThresholdParameters] = {}
     scores: dict[str, float | None] = {}
+    # By Dice over cases with lesion; see decision.mean_dice.
+    samples = [s for s in samples if s.lesion_voxels] or samples
     with_adc = [s for s in samples if s.candidates[_SMOOTHING[0]].adc is not None]
     for name, group in (("with_adc", with_adc), ("without_adc", [_blinded(s) for s in samples])):
         # Where no case has ADC, the literature's value stays.

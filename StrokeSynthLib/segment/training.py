@@ -37,7 +37,7 @@ from . import checkpoint
 from .augmentation import augment, draw
 from .card import model_card
 from .dataset import Batch, Example, Sampler, Storeroom, fill
-from .decision import Decision, dice, tune_decision
+from .decision import Decision, mean_dice, tune_decision
 from .inference import probability_of
 from .inputs import Slabs, assemble
 from .losses import Average, LesionLoss
@@ -273,9 +273,8 @@ class _Training:
     def _validate(self, state: _State, loss: float) -> dict[str, float]:
         found = self._probabilities(state.average.weights, flips=False)
         default = Decision()
-        score = float(np.mean([
-            dice(e.lesion, default.apply(p, e.voxel_ml)) for e, p in zip(self.validation, found, strict=True)
-        ]))  # fmt: skip
+        masks = [default.apply(p, e.voxel_ml) for e, p in zip(self.validation, found, strict=True)]
+        score = mean_dice([e.lesion for e in self.validation], masks)
         if score > state.best_dice:
             state.best_dice, state.best_step = score, state.step
             state.best = {name: value.clone() for name, value in state.average.weights.items()}
