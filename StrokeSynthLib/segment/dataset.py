@@ -32,6 +32,7 @@ Array = npt.NDArray[Any]
 MEMORY_LIMIT = 4 << 30
 #: Patches are cut with this margin (voxels) around them, which rotation and scaling fill from.
 MARGIN = 12
+_JITTER = 6
 _LESION, _BRAIN = 1, 2
 
 
@@ -201,13 +202,14 @@ class Sampler:
 def _cut_slab(
     example: Example, middle: int, rng: np.random.Generator, images: Array, labels: Array
 ) -> Array:  # fmt: skip
-    """Copy slices around ``middle``, centered with some jitter; returns their heights."""
+    """Copy slices around ``middle``, near the center or over a lesion voxel; returns their heights."""
     depth, x, y = labels.shape
     slices, nx, ny = example.labels.shape
     height = heights(slices)
-    jitter = rng.integers(-6, 7, 2)
-    sx, tx = _overlap(nx, x, int(jitter[0]))
-    sy, ty = _overlap(ny, y, int(jitter[1]))
+    spots = np.argwhere(example.labels[middle] & _LESION)
+    spot = spots[rng.integers(len(spots))] if len(spots) else (None, None)
+    sx, tx = _overlap(nx, x, spot[0], rng)
+    sy, ty = _overlap(ny, y, spot[1], rng)
     position = np.zeros(depth, np.float32)
     for d in range(depth):
         z = middle + d - depth // 2
@@ -218,8 +220,12 @@ def _cut_slab(
     return position
 
 
-def _overlap(size: int, room: int, shift: int) -> tuple[slice, slice]:
-    """Where ``size`` voxels, centered in ``room`` and shifted, come from and go to."""
-    start = (room - size) // 2 + shift
+def _overlap(size: int, room: int, spot: int | None, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Where ``size`` voxels come from and go to in ``room``: centered with some jitter, any part of an
+    image larger than the patch, moved as little as needed for voxel ``spot`` to be in the patch."""
+    freedom = max(0, size - (room - 2 * MARGIN)) // 2 + _JITTER
+    start = (room - size) // 2 + int(rng.integers(-freedom, freedom + 1))
+    if spot is not None:
+        start = min(max(start, 2 * MARGIN - spot), room - 2 * MARGIN - 1 - spot)
     low, high = max(0, start), min(room, start + size)
     return slice(low - start, high - start), slice(low, high)

@@ -204,3 +204,14 @@ def test_without_augmentation_the_patch_is_the_image_itself():
     plain = without_augmentation(batch)
     inner = batch.slabs.images[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
     assert (plain.slabs.images == inner).all()
+
+
+def test_lesion_at_the_edge_of_a_large_image_is_seen():
+    example = prepare_example(examination(5), FrameOptions(2.0))
+    labels = np.zeros_like(example.labels)
+    labels[3, 2, 3] = 1
+    edge = replace(example, labels=labels, lesion_slices=np.array([3]))
+    sampler = Sampler([edge], [], replace(TINY, patch=(32, 32), lesion_share=1.0, batch=8), 3)
+    for step in range(3):
+        batch = without_augmentation(sampler.draw(generator(0, step)))
+        assert (batch.lesion[:, 1].sum(dim=(1, 2)) == 1).all()
