@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ...scanner.stripping import brain_hull
 from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA, Example
-from ..fields import smooth
+from ..fields import smooth, smooth_within
 from ..geometry import slice_axis
 from ..signal import MAXIMUM_ADC
 from .assumed import LITERATURE, TISSUES
@@ -34,6 +34,8 @@ _SEEN_VOXELS = 40.0
 _MOST_VOXELS = 30_000
 #: Levels of the brain's hull that are tried, from generous to tight.
 _STRIP_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+#: Most that a tissue may vary within itself.
+_MOST_SPREAD = 0.12
 #: Noise taken where the brain is too small to measure it.
 _USUAL_NOISE = 0.03
 #: Around the parenchyma, when the image is skull-stripped and when it is not (mm).
@@ -103,10 +105,11 @@ class _Mixture:
     dwi: Array
     bias: Array
 
-    def adc_values(self, b: float) -> Array:
-        """ADC of each tissue from its two signals."""
-        ratio = np.maximum(self.b0_values, 1e-4) / np.maximum(self.dwi_values, 1e-4)
-        return np.asarray(np.clip(np.log(ratio) / b, 0.0, MAXIMUM_ADC))
+
+def _adc(b0: Array, dwi: Array, b: float) -> Array:
+    """ADC of each tissue from its two signals."""
+    ratio = np.maximum(b0, 1e-4) / np.maximum(dwi, 1e-4)
+    return np.asarray(np.clip(np.log(ratio) / b, 0.0, MAXIMUM_ADC))
 
 
 def fit_case(example: Example) -> tuple[CaseFit, Residuals]:
@@ -126,10 +129,12 @@ def fit_case(example: Example) -> tuple[CaseFit, Residuals]:
     log_b0 = np.log(np.maximum(part.b0, 0.02) / np.maximum(mixture.b0, 0.02))
     residuals = Residuals(log_b0, part.adc - expected_adc, inside)
     noise = _fit_noise(part, mixture, residuals, weights, tissue)
-    spreads = _fit_textures(part, mixture, residuals, weights, noise)
+    spreads = _fit_textures(part, residuals, weights, noise.length_mm)
+    b0_values = _without_floor(mixture.b0_values, noise.b0)
+    dwi_values = _without_floor(mixture.dwi_values, noise.dwi)
     ratios = LesionRatios(log_b0, np.log(np.clip(part.adc, 0.1, None) / np.clip(expected_adc, 0.3, None)))
     in_tissue = part.lesion & IS_PARENCHYMA[part.labels]
-    values = [np.where(mixture.seen, v, np.nan) for v in (mixture.b0_values, mixture.adc_values(b))]
+    values = [np.where(mixture.seen, v, np.nan) for v in (b0_values, _adc(b0_values, dwi_values, b))]
     case = CaseFit(
         example.name, values[0], values[1], spreads[0], spreads[1], spreads[2], noise.length_mm,
         noise.b0, noise.dwi, blur, mixture.bias, example.level, example.b_value, _strip_level(example),
@@ -255,41 +260,35 @@ def _fit_noise(
     return _Noise(noise[0], noise[1], levels[0], levels[1], found[0].length if found[0] else 2.0 * step)
 
 
-def _fit_textures(
-    part: Example, mixture: _Mixture, residuals: Residuals, weights: Array, noise: _Noise
-) -> Array:
-    """Spread of log b0, of ADC, and their correlation, in each tissue (3, tissues); NaN where too few."""
+def _fit_textures(part: Example, residuals: Residuals, weights: Array, length_mm: float) -> Array:
+    """Spread of log b0, of ADC, and their correlation, in each tissue (3, tissues); NaN where too few.
+
+    Measured on residuals smoothed over half the correlation length, each kind of tissue within itself: what
+    is left of noise and of misplaced edges is averaged away, slow texture stays.
+    """
+    width = 0.5 * length_mm
     spreads = np.full((3, len(TISSUES)), np.nan)
+    healthy = ~part.lesion & (part.b0 > 0)
+    kinds = (IS_PARENCHYMA[part.labels] & healthy, ~IS_PARENCHYMA[part.labels] & healthy)
+    smoothed = [
+        [smooth_within(values, kind, width, part.spacing) for values in (residuals.log_b0, residuals.adc)]
+        for kind in kinds
+    ]
     for number in range(len(TISSUES)):
-        inside = (weights[number] > 0.85) & ~part.lesion
-        if inside.sum() < 100:
-            inside = (weights[number] > 0.6) & ~part.lesion
-        if inside.sum() < 30:
+        inside = (weights[number] > 0.6) & healthy
+        if TISSUES[number] == "air":
+            spreads[:, number] = 0.0
+        if inside.sum() < 30 or TISSUES[number] == "air":
             continue
-        relative = (
-            noise.b0 / max(float(np.median(mixture.b0[inside])), 1e-3),
-            noise.dwi / max(float(np.median(mixture.dwi[inside])), 1e-3),
-        )
-        spreads[:, number] = _tissue_texture(
-            residuals.log_b0[inside], residuals.adc[inside], relative, part.b_value * 1e-3
-        )
+        log_b0, adc = smoothed[0 if kinds[0][inside].mean() > 0.5 else 1]
+        first, second = log_b0[inside], adc[inside]
+        spread_b0, spread_adc = (min(robust_sd(v), _MOST_SPREAD) for v in (first, second))
+        covariance = (robust_sd(first + second) ** 2 - robust_sd(first - second) ** 2) / 4.0
+        correlation = np.clip(covariance / max(spread_b0 * spread_adc, 1e-6), -0.95, 0.95)
+        spreads[:, number] = spread_b0, spread_adc, correlation
     return spreads
 
 
-def _tissue_texture(
-    log_b0: Array, adc: Array, relative_noise: tuple[float, float], b: float
-) -> tuple[float, float, float]:
-    """Spread of log b0, of ADC, and their correlation, each without what noise adds."""
-    b0_noise, dwi_noise = relative_noise
-    totals = robust_sd(log_b0), robust_sd(adc)
-    spread_b0 = _without(totals[0], b0_noise)
-    spread_adc = _without(totals[1], float(np.hypot(b0_noise, dwi_noise)) / b)
-    # Noise of b0 enters its logarithm and the ADC alike.
-    covariance = (robust_sd(log_b0 + adc) ** 2 - robust_sd(log_b0 - adc) ** 2) / 4.0 - b0_noise**2 / b
-    product = max(spread_b0 * spread_adc, 1e-6)
-    return spread_b0, spread_adc, float(np.clip(covariance / product, -0.95, 0.95))
-
-
-def _without(total: float, noise: float) -> float:
-    """Spread that is left when noise is taken off, at least a fifth of it and at most 0.4."""
-    return float(min(np.sqrt(max(total**2 - noise**2, 0.04 * total**2)), 0.4))
+def _without_floor(values: Array, sigma: float) -> Array:
+    """Signals without the floor of magnitude noise: the mean square is A^2 + 2 sigma^2."""
+    return np.asarray(np.sqrt(np.maximum(values**2 - 2.0 * sigma**2, 0.0)))

@@ -32,6 +32,8 @@ _COUNT = len(TISSUES)
 #: Draws beyond this many standard deviations are pulled back to it.
 _FURTHEST = 2.5
 _DEFAULT_LESION_LENGTH = 5.0
+#: ADC above which a tissue is mostly fluid (10^-3 mm^2/s).
+_FLUID_ADC = 1.4
 #: Relative spread of scanner parameters around the case they were drawn from.
 _SCANNER_SPREAD = 0.08
 
@@ -242,8 +244,8 @@ def _covariance(values: Array, count: int) -> Array:
         return assumed
     # Robust: a single case that went wrong must not stretch the distribution.
     median = np.median(values, 0)
-    width = 1.4826 * np.median(np.abs(values - median), 0) + 0.01
-    deviation = np.clip(values - median, -3 * width, 3 * width)
+    width = np.minimum(1.4826 * np.median(np.abs(values - median), 0) + 0.01, _widest(median))
+    deviation = np.clip(values - median, -2 * width, 2 * width)
     deviation -= deviation.mean(0)
     products = deviation[:, :, None] * deviation[:, None, :]
     sample = products.sum(0) / (count - 1)
@@ -254,6 +256,12 @@ def _covariance(values: Array, count: int) -> Array:
     mixed = np.where(off, (1.0 - shrink) * sample, sample)
     weight = 2.0 / (count + 2.0)  # the diagonal, too, leans on the literature while cases are few
     return np.asarray((1.0 - weight) * mixed + weight * assumed * 0.5)
+
+
+def _widest(median: Array) -> Array:
+    """Most that people are believed to differ: small tissues are measured badly, not that different."""
+    adc = median[_COUNT:]
+    return np.concatenate([np.full(_COUNT, 0.10), np.where(adc > _FLUID_ADC, 0.25, 0.08)])
 
 
 def _filled(spreads: Array) -> Array:

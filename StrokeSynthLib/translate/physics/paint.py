@@ -24,6 +24,10 @@ from .model import CaseDraw
 Array = npt.NDArray[Any]
 
 
+#: Most that texture is raised before the blur.
+_MOST_GAIN = 1.3
+
+
 @dataclass(frozen=True)
 class Texture:
     """Deviations from the class values: of log b0, and of ADC (10^-3 mm^2/s, or log in the lesion)."""
@@ -66,7 +70,7 @@ def _before_blur(length: float, blur_mm: tuple[float, float, float]) -> tuple[fl
     in_plane = sorted(blur_mm)[1]
     sharp = max(float(np.sqrt(max(length**2 - 2.0 * in_plane**2, 0.0))), 0.4 * length)
     kept = np.prod([(sharp**2 / (sharp**2 + 2.0 * width**2)) ** 0.25 for width in blur_mm])
-    return sharp, float(min(1.0 / max(kept, 1e-3), 2.5))
+    return sharp, float(min(1.0 / max(kept, 1e-3), _MOST_GAIN))
 
 
 def draw_texture(
