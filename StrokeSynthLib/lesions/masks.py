@@ -35,8 +35,8 @@ from ..files import sha256_of
 from ..volume import FILE_ENDINGS, Grid, file_stem, read_volume
 from .lesion import Lesion, LesionRequest
 from .placing import box_of_standard_region, grid_of_box, solid_brain
-from .statistics import bounding_box, describe, without_dust
-from .territories import Site, TerritoryAtlas, find_territory
+from .statistics import SMALLEST_COUNTED_ML, bounding_box, describe, pieces, without_dust
+from .territories import ARTERIES, Site, Territory, TerritoryAtlas, find_territory
 
 Array = npt.NDArray[Any]
 
@@ -50,6 +50,9 @@ VOLUME_TOLERANCE = 0.25
 #: Pieces smaller than this (mm^3) are cut-off slivers.
 SMALLEST_PIECE_MM3 = 3.0
 TRIES = 200
+#: Standard-space volumes (ml) from which an MCA infarct is malignant, and up to which a lacune.
+MALIGNANT_ML = 145.0
+LACUNAR_ML = 2.7
 
 _TEST_LIST = Path(__file__).with_name("test_masks.txt")
 
@@ -92,6 +95,8 @@ class StandardMask:
         Volume in standard space (ml).
     site
         Territory and side.
+    components
+        Pieces of 10 mm^3 or more.
     """
 
     name: str
@@ -100,6 +105,7 @@ class StandardMask:
     grid: Grid
     volume_ml: float
     site: Site
+    components: int
 
     def unpacked(self) -> Array:
         """The box as booleans."""
@@ -198,6 +204,11 @@ class MaskFolder:
 
     def draw(self, anatomy: Anatomy, request: LesionRequest, rng: np.random.Generator) -> Lesion:
         """Draw a mask that fits the request and the anatomy; see :class:`LesionSource`."""
+        if request.territory is not None and find_territory(request.territory).pattern == "border-zone":
+            raise StrokeSynthError(
+                f"{self.name}: a mask does not tell whether it is a border-zone infarct; "
+                "use the procedural lesions, or another territory."
+            )
         tries = 0
         for index in rng.permutation(len(self.paths)):
             mask = self.open(self.paths[index])
@@ -303,18 +314,27 @@ def _screened(path: Path, atlas: TerritoryAtlas) -> tuple[StandardMask | None, s
     return StandardMask(
         person_of(path), path, np.packbits(padded), Grid((x, y, z), affine),
         float(array.sum() * volume.grid.voxel_ml), atlas.site_of_points(points[:, inside]),
+        int((pieces(padded)[1] * volume.grid.voxel_ml >= SMALLEST_COUNTED_ML).sum()),
     ), ""  # fmt: skip
+
+
+def _suits(mask: StandardMask, territory: Territory) -> bool:
+    """Whether a mask is a lesion of that territory and pattern, as far as a mask can tell."""
+    share = sum(mask.site.shares[part] for part in territory.parts)
+    if territory.pattern == "embolic":
+        by_artery = [sum(mask.site.shares[part] for part in parts) for parts in ARTERIES.values()]
+        return mask.components >= 4 and max(by_artery) < 0.8
+    if territory.pattern == "malignant":
+        return share >= 0.5 and mask.volume_ml >= MALIGNANT_ML
+    if territory.pattern == "lacunar":
+        return share >= 0.5 and mask.components == 1 and mask.volume_ml <= LACUNAR_ML
+    return share >= 0.5
 
 
 def _mirroring(mask: StandardMask, request: LesionRequest, wish: bool) -> bool | None:
     """Whether to mirror a mask for a request; None when it does not suit either way."""
-    if request.territory is not None:
-        territory = find_territory(request.territory)
-        share = sum(mask.site.shares[part] for part in territory.parts)
-        if territory.pattern not in ("branch", "malignant") or share < 0.5:
-            return None
-        if territory.pattern == "malignant" and mask.volume_ml < 145.0:
-            return None
+    if request.territory is not None and not _suits(mask, find_territory(request.territory)):
+        return None
     if request.volume_ml is not None and not 0.5 < mask.volume_ml / request.volume_ml < 4.0:
         return None  # far off whatever the size of the head; the placed volume decides
     if request.side is None:

@@ -25,7 +25,7 @@ from StrokeSynthLib.anatomy.anatomy import Anatomy
 from StrokeSynthLib.anatomy.population import PopulationModel
 from StrokeSynthLib.files import write_json
 from StrokeSynthLib.lesions.lesion import LesionRequest
-from StrokeSynthLib.lesions.masks import MaskFolder, held_out_names, person_of
+from StrokeSynthLib.lesions.masks import SULCUS_MM, MaskFolder, Perturbation, held_out_names, person_of
 from StrokeSynthLib.lesions.procedural import ProceduralLesions
 from StrokeSynthLib.lesions.statistics import describe
 from StrokeSynthLib.lesions.territories import (
@@ -122,12 +122,44 @@ def _on(anatomy: Anatomy, source: Any, draw: int) -> Measured:
 
 
 def in_parallel(
-    work: Callable[[list[Any]], list[tuple[str, Measured]]], items: Iterable[Any], workers: int
-) -> list[tuple[str, Measured]]:
+    work: Callable[[list[Any]], list[tuple[str, Any]]], items: Iterable[Any], workers: int
+) -> list[tuple[str, Any]]:
     items = list(items)
     parts = [items[i::workers] for i in range(workers)]
     with ProcessPoolExecutor(workers) as pool:
         return [one for part in pool.map(work, parts) for one in part]
+
+
+STRATA_ML = ((0.0, 1.0), (1.0, 5.0), (5.0, 20.0), (20.0, 70.0), (70.0, 400.0))
+
+
+def acceptance(data: Path, numbers: list[int]) -> list[tuple[str, Any]]:
+    """Whether masks, each on one person, keep 90 %: of the solid brain, and were all CSF counted as lost."""
+    held_out = set(held_out_names())
+    names = [person_of(p) for p in (data / "lesions").glob("*.nii.gz") if person_of(p) not in held_out]
+    solid, strict = (MaskFolder(data / "lesions", names, sulcus_mm=mm) for mm in (SULCUS_MM, 0.0))
+    order = generator(SEED, "acceptance").permutation(len(solid.paths))
+    found: list[tuple[str, Any]] = []
+    for number in sorted(numbers, key=lambda n: n % PEOPLE):
+        mask = solid.open(solid.paths[order[number]])
+        if mask is not None:
+            anatomy = person(number % PEOPLE)
+            kept = [source.place(mask, anatomy, Perturbation()) is not None for source in (solid, strict)]
+            found.append((mask.name, (mask.volume_ml, *kept)))
+    return found
+
+
+def acceptance_by_volume(found: list[Any]) -> dict[str, dict[str, float]]:
+    """Share of masks accepted, by their volume in standard space."""
+    table = {}
+    for low, high in STRATA_ML:
+        some = [one for one in found if low < one[0] <= high]
+        table[f"{low:g} to {high:g} ml"] = {
+            "masks": len(some),
+            "accepted": round(float(np.mean([one[1] for one in some])), 3),
+            "accepted_if_all_csf_counted": round(float(np.mean([one[2] for one in some])), 3),
+        }
+    return table
 
 
 def numbers_of(group: list[Measured]) -> dict[str, Any]:
@@ -238,6 +270,7 @@ def main() -> None:
         "real, on subjects": [m for _, m in in_parallel(partial(placed, a.data), range(a.placed), a.workers)],
         "procedural": [m for _, m in in_parallel(procedural, range(a.procedural), a.workers)],
     }
+    tried = in_parallel(partial(acceptance, a.data), range(a.placed), a.workers)
     kept_apart = [m for name, m in masks if name in held_out]
     command = (
         f"python Testing/Benchmarks/lesion_statistics.py --procedural {a.procedural} --placed {a.placed}"
@@ -249,6 +282,7 @@ def main() -> None:
          "groups": {name: numbers_of(group) for name, group in groups.items()},
          "held_out": {"count": len(kept_apart),
                       "median_ml": round(float(np.median([m.volume_ml for m in kept_apart])), 2)},
+         "acceptance_by_volume": acceptance_by_volume([one for _, one in tried]),
          "procedural_against_real_on_subjects": distances(groups["procedural"], groups["real, on subjects"]),
          "procedural_against_real_in_standard_space":
              distances(groups["procedural"], groups["real, standard space"])},

@@ -133,6 +133,15 @@ def test_a_request_chooses_among_masks_and_mirrors_if_needed(folder: Path, head:
     assert lesion.record["perturbation"]["mirrored"]
 
 
+def test_a_lacune_is_asked_for_by_pattern_and_a_border_zone_cannot_be(folder: Path, head: Anatomy) -> None:
+    write(folder, "4", ball((26, 2, 4), 4))
+    source = MaskFolder(folder)
+    lesion = source.draw(head, LesionRequest(territory="lacunar"), generator(1, "lesion"))
+    assert lesion.record["file"] in {"bwsrsub-2_lesion.nii.gz", "bwsrsub-4_lesion.nii.gz"}
+    with pytest.raises(StrokeSynthError, match="does not tell whether it is a border-zone"):
+        source.draw(head, LesionRequest(territory="border-zone"), generator(1, "lesion"))
+
+
 def test_a_request_that_no_mask_meets_says_so(folder: Path, head: Anatomy) -> None:
     with pytest.raises(StrokeSynthError, match="ACA, 50 ml"):
         MaskFolder(folder).draw(head, LesionRequest("ACA", None, 50.0), generator(1, "lesion"))
