@@ -236,12 +236,37 @@ def _warped_probabilities(standard: Array, spacing: tuple[float, float, float]) 
     out = np.zeros((len(CLASSES), *standard.shape[1:]), np.float32)
     # A thick slice averages the atlas over its thickness, as it averages the head.
     blur = np.sqrt(PRIOR_BLUR_MM**2 + (np.array(spacing) / 3.5) ** 2) / lattice.step
+    reach = np.ceil(4 * blur).astype(int)
     for number, values in enumerate(probabilities):
-        if values.max() > 0:
-            smooth = gaussian_filter(values, blur)
-            out[number] = map_coordinates(smooth, index, order=1, mode="constant", cval=float(number == 0))
+        box = _box(values, reach)
+        if box is None:
+            continue
+        # Small structures are blurred and looked up in their own box only.
+        smooth = gaussian_filter(values[box], blur)
+        near = np.ones(out.shape[1:], bool)
+        for axis, part in enumerate(box):
+            near &= (index[axis] > part.start - 1) & (index[axis] < part.stop)
+        local = index[:, near] - np.array([part.start for part in box], np.float32)[:, None]
+        out[number][near] = map_coordinates(smooth, local, order=1, mode="nearest")
+    outside = np.zeros(out.shape[1:], bool)
+    for axis in range(3):
+        outside |= (index[axis] < 0) | (index[axis] > lattice.shape[axis] - 1)
+    out[:, outside] = 0.0
+    out[0, outside] = 1.0
     out /= np.maximum(out.sum(axis=0), 1e-6)
     return out
+
+
+def _box(values: Array, reach: Array) -> tuple[slice, ...] | None:
+    """The box of the values that are not 0, with a margin, or None when all are."""
+    present = values > 0
+    if not present.any():
+        return None
+    parts = []
+    for axis in range(3):
+        line = np.flatnonzero(present.any(axis=tuple(a for a in range(3) if a != axis)))
+        parts.append(slice(max(0, int(line[0] - reach[axis])), int(line[-1] + reach[axis]) + 1))
+    return tuple(parts)
 
 
 def _classified(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..errors import BadInputError
 from ..files import read_json
 from ..provenance import sidecar_path
-from ..schema import CLASSES, FREESURFER_TO_CLASS, INDEX, INTRACRANIAL, LESION
+from ..schema import FREESURFER_TO_CLASS, INDEX, INTRACRANIAL, LESION
 from ..volume import Storage, Volume, read_volume
 
 Array = npt.NDArray[Any]
@@ -151,10 +151,9 @@ def crop_to_head(volume: Volume, margin_mm: float = MARGIN_MM) -> Volume:
     A canonical (RAS+) volume is expected; voxels keep their place in space.
     """
     inside = volume.array.astype(bool)
-    low = np.array([int(np.argmax(inside.any(_others(axis)))) for axis in range(3)])
-    high = np.array(
-        [inside.shape[axis] - int(np.argmax(inside.any(_others(axis))[::-1])) for axis in range(3)]
-    )
+    lines = [np.flatnonzero(np.any(inside, axis=_others(axis))) for axis in range(3)]
+    low = np.array([line[0] if len(line) else 0 for line in lines])
+    high = np.array([line[-1] + 1 if len(line) else 1 for line in lines])
     margin = np.ceil(margin_mm / np.array(volume.spacing)).astype(int)
     # The neck is cut, not padded: below it the person goes on.
     start, stop = low - margin, high + margin
@@ -221,9 +220,3 @@ def _class_of_freesurfer(value: int) -> int | None:
         if first <= value < first + 2000:
             return INDEX[f"{'left' if value < first + 1000 else 'right'}-{name}"]
     return None
-
-
-def class_names(labels: Array) -> dict[str, float]:
-    """Names and voxel counts of the classes in ``labels``, for records and tables."""
-    counts = np.bincount(labels.ravel(), minlength=len(CLASSES))
-    return {c.name: float(counts[c.index]) for c in CLASSES if counts[c.index]}

@@ -10,7 +10,6 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -189,8 +188,3 @@ def _write(path: Path, correspondence: Correspondence) -> None:
 def as_volume(anatomy: Anatomy) -> Volume:
     """The labels of an anatomy as a volume that can be written."""
     return Volume(anatomy.labels, anatomy.affine, Storage("uint8"))
-
-
-def renamed(anatomy: Anatomy, name: str) -> Anatomy:
-    """The same head under another name."""
-    return replace(anatomy, name=name)
