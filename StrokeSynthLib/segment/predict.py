@@ -56,7 +56,7 @@ class UNetSegmenter:
             ) from error
         self.model_hash = model.hash
         self._device = device
-        self._network.eval().to(device.name)
+        self._network.fused().to(device.name)
         if self._options.dimensions == 2:
             self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

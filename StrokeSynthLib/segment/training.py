@@ -284,8 +284,9 @@ class _Training:
         return {"validation_dice": score}
 
     def _probabilities(self, weights: dict[str, Tensor], *, flips: bool) -> list[Any]:
-        network = UNet(self.net_options).to(self.device.name).eval()
+        network = UNet(self.net_options).to(self.device.name)
         network.load_state_dict(weights)
+        network.fused()
         if self.net_options.dimensions == 2:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return [

@@ -37,8 +37,10 @@ def test_predicting_twin_agrees_with_monai(options):
     twin.load_state_dict(weights_of(network))
     with torch.inference_mode():
         expected, found = network.eval()(inputs), twin.eval()(inputs)
+        fused = twin.fused()(inputs)
     assert expected.abs().mean() > 0.01
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(fused, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_same_seed_gives_the_same_weights():
