@@ -145,7 +145,8 @@ def main() -> None:
             assert case.semantic_map is not None
             start = time.process_time()
             images = [
-                _images(translator.translate(case.semantic_map, case.lesion, seed=seed)) for seed in SEEDS
+                _images(translator.translate(case.semantic_map, case.lesion, seed=100 * number + seed))
+                for seed in SEEDS
             ]
             timing[kind] = round((time.process_time() - start) / len(SEEDS), 2)
             results[kind] += [_ratios(image, case) for image in images]
@@ -202,7 +203,7 @@ def _figure(case: Case, drawn: dict[str, list[dict[str, Array]]]) -> None:
     for axis, (title, images) in zip(axes[:, 1:].T, columns, strict=True):
         turned = {name: turn(image) for name, image in images.items()}
         brain = turned["dwi"][turned["dwi"] > 0]
-        top = 2.2 * float(np.median(brain))
+        top = 1.9 * float(np.median(brain))
         axis[0].imshow(turned["dwi"][:, :, z].T, cmap="gray", vmin=0, vmax=top, **show)
         axis[1].imshow(turned["adc"][:, :, z].T, cmap="gray", vmin=0, vmax=2.5, **show)
         bright = float(np.percentile(turned["b0"][turned["b0"] > 0], 98))

@@ -19,7 +19,8 @@ Array = npt.NDArray[Any]
 _IN_PLANE = (0.0, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3)
 _ACROSS = (0.0, 0.3, 0.6)
 _SLICES = 14
-_LEAST = 0.3
+#: Narrower than this, the steps of the map's voxels would show.
+_LEAST_IN_PLANE, _LEAST_ACROSS = 0.5, 0.3
 _IS_CSF = lookup(CSF)
 
 
@@ -91,9 +92,8 @@ def fit_blur(part: Example, usable: Array) -> tuple[float, float, float]:
         return 0.5 * (first + second)
 
     plane = tuple(axis for axis in range(3) if axis != across)
-    # The map's voxels are all one class or another, the image's are not: never less than a box's width.
-    in_plane = max(best({width: error(width, 0.3, plane) for width in _IN_PLANE}), _LEAST)
-    through = max(best({width: error(in_plane, width, (across,)) for width in _ACROSS}), _LEAST)
+    in_plane = max(best({width: error(width, 0.3, plane) for width in _IN_PLANE}), _LEAST_IN_PLANE)
+    through = max(best({width: error(in_plane, width, (across,)) for width in _ACROSS}), _LEAST_ACROSS)
     widths = [in_plane * step for step in part.spacing]
     widths[across] = through * part.spacing[across]
     return widths[0], widths[1], widths[2]
