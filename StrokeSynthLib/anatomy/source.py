@@ -87,6 +87,8 @@ class FolderSource:
             raise BadInputError(
                 f"{folder}: holds no label maps ({', '.join(FILE_ENDINGS)}); give a folder of label maps."
             )
+        # In a BIDS folder the maps are told apart from images by their name.
+        self._paths = [p for p in self._paths if file_stem(p).endswith("_dseg")] or self._paths
         self.name = folder.name
         self._cache = RegistrationCache(cache)
         self._kept: OrderedDict[Path, Anatomy] = OrderedDict()

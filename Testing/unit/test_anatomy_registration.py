@@ -146,6 +146,12 @@ def test_an_empty_folder_and_an_unreadable_file_are_named(tmp_path: Path) -> Non
         open_anatomies(tmp_path).draw(0, seed=0)
 
 
+def test_in_a_bids_folder_only_segmentations_are_taken(person: Anatomy, tmp_path: Path) -> None:
+    folder = folder_of(person, tmp_path / "bids", ("sub-01_dseg", "sub-01_trace"))
+    source = FolderSource(folder, tmp_path / "cache")
+    assert {source.draw(n, seed=0).name for n in range(2)} == {"sub-01_dseg"}
+
+
 def test_the_cache_follows_the_users_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert source_module.default_cache() == tmp_path / "strokesynth" / "registrations"
