@@ -203,3 +203,9 @@ def test_image_that_does_not_fit_its_map_is_refused(tmp_path):
     empty = Volume(np.zeros(phantom.SHAPE, np.float32), phantom.AFFINE, Storage("float32"))
     with pytest.raises(BadInputError, match="no signal"):
         example_of(Case("a", "a", empty, empty, empty, None, phantom.map_volume()))
+
+
+def test_blur_is_recovered_within_a_third_of_a_voxel(cohort):
+    fit = _fit(cohort[0])
+    for axis in (0, 1):
+        assert fit.blur_mm[axis] / phantom.AFFINE[axis, axis] == pytest.approx(phantom.BLUR[axis], abs=0.34)

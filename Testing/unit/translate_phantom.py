@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from StrokeSynthLib.cohort.case import CaseFiles
 from StrokeSynthLib.schema import INDEX
@@ -19,6 +20,8 @@ VALUES = {
 }
 LESION_B0, LESION_ADC = 1.35, 0.62
 NOISE = 0.03
+#: Standard deviation of the point-spread function (voxels).
+BLUR = (0.6, 0.6, 0.3)
 
 
 def labels() -> np.ndarray:
@@ -58,11 +61,13 @@ def signals(seed: int, *, lesion: bool = True, level: float = 200.0) -> dict[str
         adc[inside] = diffusion + 0.03 * rng.standard_normal()
     if lesion:
         b0[mask], adc[mask] = b0[mask] * LESION_B0, adc[mask] * LESION_ADC
+    # A scanner's voxel mixes its neighbors: signals are blurred, not classes.
+    mixed = [gaussian_filter(image, BLUR) for image in (b0, b0 * np.exp(-adc))]
     noisy = [
         np.hypot(s + NOISE * rng.standard_normal(SHAPE), NOISE * rng.standard_normal(SHAPE))
         * level
         * (classes > 0)
-        for s in (b0, b0 * np.exp(-adc))
+        for s in mixed
     ]
     with np.errstate(divide="ignore", invalid="ignore"):
         measured = np.where(classes > 0, np.clip(np.log(noisy[0] / noisy[1]), 0, 4), 0.0)
