@@ -5,7 +5,8 @@ values, and whatever the size of a lesion: the scale is the *mode* of the brain'
 which a bright lesion or a dark ventricle does not move, unlike a mean or a percentile.
 
 1. Smooth, take the root (so that a bright lesion does not attract the threshold), Otsu.
-2. Mode of the smoothed intensities above it: normal parenchyma, about 1 after division.
+2. Mode of the smoothed intensities above it, of their brighter part where that is as large as a
+   brain (skull present): normal parenchyma, about 1 after division.
 3. Brain: the largest component above half the mode, closed, filled, and widened a little for
    the sulcal fluid, which is darker than half the tissue.
 """
@@ -22,6 +23,8 @@ Array = npt.NDArray[Any]
 
 #: A foreground smaller than this (ml) is a lesion or a hot spot, not a brain.
 SMALLEST_BRAIN_ML = 300.0
+#: A bright part larger than this (ml) is a brain within a head, not a lesion within a brain.
+LARGEST_LESION_ML = 700.0
 _BINS = 256
 
 
@@ -98,7 +101,7 @@ def find_brain(dwi: Array, spacing: tuple[float, float, float]) -> Brain:
         if (root > threshold).sum() * voxel_ml >= SMALLEST_BRAIN_ML:
             break
         threshold = otsu(root[root <= threshold])
-    scale = mode(smoothed[root > threshold])
+    scale = _tissue_mode(root[root > threshold], voxel_ml)
     mask = _largest(ndimage.binary_opening(smoothed > 0.5 * scale, iterations=1))
     if mask is None:
         return Brain(np.ones(dwi.shape, bool), scale, 1.0)
@@ -110,6 +113,23 @@ def find_brain(dwi: Array, spacing: tuple[float, float, float]) -> Brain:
     # From the lower side only: lesions are on the upper one.
     spread = 1.4826 * float(np.median(1.0 - below[below > 0.5])) if (below > 0.5).any() else 0.1
     return Brain(_filled(mask, spacing), scale, max(spread, 0.02))
+
+
+def _tissue_mode(root: Array, voxel_ml: float) -> float:
+    """Mode of the brain among foreground intensities (their roots).
+
+    The scalp's intensities are fewer but closer together than the brain's, so that they can be the
+    mode of the whole head. The brighter part is tried instead while it is as large as a brain or a
+    good share of the foreground, which a lesion is not.
+    """
+    scale = mode(root**2)
+    for _ in range(2):
+        bright = root[root > otsu(root)]
+        large = bright.size > 0.35 * root.size or bright.size * voxel_ml > LARGEST_LESION_ML
+        if not large or mode(bright**2) < 1.5 * scale:
+            break
+        root, scale = bright, mode(bright**2)
+    return scale
 
 
 def _largest(mask: Array) -> Array | None:

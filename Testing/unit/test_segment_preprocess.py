@@ -121,3 +121,16 @@ def test_frame_options_choose_the_spacing():
     case = examination(10, spacing=(1.0, 1.0, 6.0))
     fine = prepare(case.dwi, None, FrameOptions(spacing=1.5)).frame
     assert fine.spacing[0] == pytest.approx(1.5)
+
+
+def test_uniform_scalp_is_not_taken_for_the_brain():
+    case = examination(11, spacing=(3.0, 3.0, 5.0), lesion_radius=0.0)
+    uneven = np.random.default_rng(0).normal(1.0, 0.02, case.dwi.array.shape)
+    from scipy.ndimage import gaussian_filter
+
+    texture = gaussian_filter(uneven, 2) - 1
+    tissue = (case.dwi.array > 0.7 * 300) & (case.adc.array < 1.2)
+    brain = case.dwi.array * (1 + 0.25 * texture / texture.std())
+    scalp = np.where(case.dwi.array > 0.18 * 300, 75.0, 0.0)
+    head = np.where(tissue, brain, np.where(case.adc.array > 2, 140.0, scalp)).astype(np.float32)
+    assert 240 < find_brain(head, case.dwi.spacing).scale < 360
