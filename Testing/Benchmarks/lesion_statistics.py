@@ -154,6 +154,8 @@ def acceptance_by_volume(found: list[Any]) -> dict[str, dict[str, float]]:
     table = {}
     for low, high in STRATA_ML:
         some = [one for one in found if low < one[0] <= high]
+        if not some:
+            continue
         table[f"{low:g} to {high:g} ml"] = {
             "masks": len(some),
             "accepted": round(float(np.mean([one[1] for one in some])), 3),
@@ -211,8 +213,9 @@ def draw_figure(groups: dict[str, list[Measured]], held_out: list[Measured]) -> 
     import matplotlib.pyplot as plt
 
     colors = dict(zip(groups, ("#1f4e79", "#5b9bd5", "#c0392b"), strict=True))
-    figure = plt.figure(figsize=(13, 8.2), constrained_layout=True)
-    axes = figure.subplot_mosaic([["v", "c", "s", "t"], ["m0", "m1", "m2", "t"]], width_ratios=[1, 1, 1, 0.9])
+    figure = plt.figure(figsize=(13, 6.4), constrained_layout=True)
+    axes = figure.subplot_mosaic([["v", "c", "s", "t"], ["m0", "m1", "m2", "t"]], width_ratios=[1, 1, 1, 0.9],
+                                    height_ratios=[1.6, 1])  # fmt: skip
     ml = _standard_ml()
     for name, group in groups.items():
         label = f"{name} (n = {len(group)})"
@@ -243,10 +246,10 @@ def draw_figure(groups: dict[str, list[Measured]], held_out: list[Measured]) -> 
         height = max(view.shape[0] for view in views)
         row = np.concatenate([np.pad(view, ((0, height - view.shape[0]), (1, 1))) for view in views], axis=1)
         image = axes[f"m{number}"].imshow(row, origin="lower", cmap="magma", vmin=0, vmax=0.12)
-        axes[f"m{number}"].set_title(f"{name}: largest probability along z, y, x", fontsize=9)
+        axes[f"m{number}"].set_title(f"{name}, along z, y, x", fontsize=9)
         axes[f"m{number}"].axis("off")
     figure.colorbar(image, ax=[axes["m0"], axes["m1"], axes["m2"]], location="bottom", shrink=0.4, aspect=40,
-                    label="share of infarcts that cover the point")  # fmt: skip
+                    label="share of infarcts that cover a point (largest along the axis)")  # fmt: skip
     figure.savefig(HERE.with_suffix(".png"), dpi=100)
 
 
