@@ -86,8 +86,8 @@ class SignalModel:
         Spread within each tissue and correlation of the two, shape (T,).
     scanners
         One row a case: texture_mm, b0_noise, dwi_noise, blur (3), level, strip_level.
-    bias_mean, bias_spread
-        Of the bias coefficients.
+    bias
+        One row a case: coefficients of the bias field.
     lesions
         One row a lesion: log b0 ratio, log ADC ratio, two spreads, correlation, length (mm).
         Empty when no case had one.
@@ -101,8 +101,7 @@ class SignalModel:
     adc_texture: Array
     texture_correlation: Array
     scanners: Array
-    bias_mean: Array
-    bias_spread: Array
+    bias: Array
     lesions: Array
     b_value: float
     borrowed: Mapping[str, str]
@@ -116,7 +115,6 @@ class SignalModel:
         mean = np.where(seen, _column_mean(values), 0.0)
         borrowed = _borrow(mean, seen[:_COUNT])
         covariance = _covariance(np.where(np.isfinite(values), values, mean), len(fits))
-        bias = np.stack([f.bias for f in fits])
         lesions = [f.lesion for f in fits if f.lesion is not None]
         rows = [(q.log_b0, q.log_adc, q.b0_spread, q.adc_spread, q.correlation, q.length_mm) for q in lesions]
         return cls(
@@ -124,7 +122,7 @@ class SignalModel:
             _filled(np.stack([f.b0_texture for f in fits])), _filled(np.stack([f.adc_texture for f in fits])),
             _filled(np.stack([f.texture_correlation for f in fits])),
             np.array([_scanner_row(f) for f in fits]),
-            bias.mean(0), bias.std(0) if len(fits) > 1 else np.full(bias.shape[1], 0.03),
+            np.stack([f.bias for f in fits]),
             _with_lengths(np.array(rows, float).reshape(-1, 6)),
             float(np.median([f.b_value for f in fits])),
             borrowed, len(fits),
@@ -143,7 +141,10 @@ class SignalModel:
         row = self.scanners[int(rng.integers(len(self.scanners)))]
         jitter = np.exp(_SCANNER_SPREAD * np.clip(rng.standard_normal(7), -2, 2))
         length, b0_noise, dwi_noise, *blur, level = (float(v) for v in row[:7] * jitter)
-        bias = self.bias_mean + self.bias_spread * np.clip(rng.standard_normal(len(self.bias_mean)), -2, 2)
+        # Between two cases' fields: coefficients drawn apart would add up to fields that no coil makes.
+        one, other = self.bias[rng.integers(len(self.bias), size=2)]
+        share = rng.random()
+        bias = share * one + (1.0 - share) * other
         return CaseDraw(
             tuple(np.exp(values[:_COUNT]).tolist()), tuple(np.clip(values[_COUNT:], 0.0, 3.6).tolist()),
             *self._textures(), length, b0_noise, dwi_noise, (blur[0], blur[1], blur[2]), tuple(bias.tolist()),
