@@ -152,6 +152,8 @@ def save_model(
                 {name: np.ascontiguousarray(value) for name, value in arrays.items()},
                 str(temporary / "weights.safetensors"),
             )
+            # safetensors makes files private; a model is for everyone who may read its folder.
+            (temporary / "weights.safetensors").chmod(0o644)
         write_json(
             temporary / "model.json",
             {"kind": kind, "schema": SCHEMA_VERSION, "version": __version__,

@@ -191,6 +191,11 @@ class MaskFolder:
         self._atlas = atlas or TerritoryAtlas.load()
         self._opened: dict[Path, StandardMask | None] = {}
 
+    @property
+    def rejections(self) -> int:
+        """Masks refused so far: screened out, or clipped too much on an anatomy."""
+        return len(self.screening.rejected) + sum(self.screening.clipped.values())
+
     def open(self, path: Path) -> StandardMask | None:
         """The screened mask of a file, or None when it was screened out; read once."""
         if path not in self._opened:
