@@ -13,6 +13,8 @@ Array = npt.NDArray[Any]
 
 _THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 _SMALLEST_ML = (0.0, 0.02, 0.05, 0.1, 0.2)
+#: Differences of mean Dice that a few validation cases cannot tell from chance.
+_INDISTINCT = 0.01
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def tune_decision(
 ) -> tuple[Decision, float]:
     """The decision with the best mean Dice, and that Dice.
 
-    Of decisions within 0.2 points of the best, the one nearest to the default is taken: a few
+    Of decisions within one point of the best, the one nearest to the default is taken: a few
     validation cases do not tell them apart.
     """
     default = Decision()
@@ -84,6 +86,6 @@ def tune_decision(
             masks = [decision.apply(p, ml) for p, ml in zip(probabilities, voxels_ml, strict=True)]
             scores[decision] = mean_dice(references, masks)
     best = max(scores.values())
-    near = [decision for decision, score in scores.items() if score >= best - 0.002]
+    near = [decision for decision, score in scores.items() if score >= best - _INDISTINCT]
     chosen = min(near, key=lambda d: abs(d.threshold - default.threshold) + d.smallest_ml)
     return chosen, scores[chosen]
