@@ -13,8 +13,7 @@ from Testing.paths import NO_SHARED, SHARED
 from Testing.unit.segment_builders import examination, turned
 
 
-@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
-@pytest.mark.parametrize("flips", [(), (0,), (0, 1, 2)])
+@pytest.mark.parametrize(("axes", "flips"), [((0, 1, 2), (0,)), ((2, 0, 1), ()), ((1, 0, 2), (0, 1, 2))])
 def test_orientation_of_the_file_does_not_change_what_the_network_sees(axes, flips):
     case = examination(1)
     straight = prepare(case.dwi, case.adc)
@@ -23,7 +22,7 @@ def test_orientation_of_the_file_does_not_change_what_the_network_sees(axes, fli
     np.testing.assert_allclose(other.adc, straight.adc, atol=1e-5)
 
 
-@pytest.mark.parametrize("scale", [0.01, 1.0, 4000.0])
+@pytest.mark.parametrize("scale", [0.01, 4000.0])
 def test_intensity_unit_does_not_matter(scale):
     case = examination(2)
     scaled = case.dwi.with_array((case.dwi.array * scale).astype(np.float32))
@@ -31,7 +30,7 @@ def test_intensity_unit_does_not_matter(scale):
 
 
 @pytest.mark.parametrize("skull", [True, False])
-@pytest.mark.parametrize("radius", [0.0, 10.0, 35.0])
+@pytest.mark.parametrize("radius", [0.0, 35.0])
 def test_normal_tissue_is_one_whatever_the_lesion_and_the_skull(skull, radius):
     case = examination(3, lesion_radius=radius, skull=skull)
     prepared = prepare(case.dwi, case.adc)
