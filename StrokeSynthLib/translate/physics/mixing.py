@@ -64,6 +64,10 @@ class CaseFit:
         Coefficients of :func:`bias_terms` for the log of the bias field.
     strip_level
         Level of the brain's hull at which the image ends; 0 when it is not skull-stripped.
+    adc_floor
+        b0 below which the scanner writes an ADC of 0 (background); 0 when it does not.
+    air_empty
+        Whether the background around the head is zero instead of noise.
     lesion
         None without one.
     """
@@ -82,6 +86,8 @@ class CaseFit:
     level: float
     b_value: float
     strip_level: float
+    adc_floor: float
+    air_empty: bool
     lesion: LesionFit | None
 
 
@@ -138,9 +144,22 @@ def fit_case(example: Example) -> tuple[CaseFit, Residuals]:
     case = CaseFit(
         example.name, values[0], values[1], spreads[0], spreads[1], spreads[2], noise.length_mm,
         noise.b0, noise.dwi, blur, mixture.bias, example.level, example.b_value, _strip_level(example),
+        *_background(example),
         fit_lesion(in_tissue, ratios, part.spacing, noise.on_lesion(b)),
     )  # fmt: skip
     return case, _at_home(example, box, residuals)
+
+
+def _background(example: Example) -> tuple[float, bool]:
+    """The b0 below which there is no ADC, and whether air is empty."""
+    air = example.labels == 0
+    air_empty = bool(air.any() and np.mean(example.dwi[air] <= 0) > 0.5)
+    if example.stripped or example.adc_assumed:
+        return 0.0, air_empty
+    # Noise gives every b0 some positive ADC; where a floor was set, none is left below it.
+    seen = example.b0[example.adc > 0]
+    floor = float(np.quantile(seen, 0.005)) if seen.size else 0.0
+    return floor, air_empty
 
 
 def _strip_level(example: Example) -> float:

@@ -44,6 +44,7 @@ class CaseDraw:
 
     Signals in units of the white matter's b0; ``level`` brings them to the cohort's units.
     ``strip_level``: how tight the skull stripping is, 0 without one.
+    ``adc_floor``: b0 (of white matter) below which the ADC is written as 0; ``air_empty``: whether air is 0.
     ``lesion``: log b0 ratio, log ADC ratio, their spreads within the lesion, correlation,
     correlation length (mm). The other fields are as in :class:`~.mixing.CaseFit`.
     """
@@ -62,6 +63,8 @@ class CaseDraw:
     level: float
     b_value: float
     strip_level: float
+    adc_floor: float
+    air_empty: bool
 
     def record(self) -> dict[str, Any]:
         """For the sidecar, rounded to what matters."""
@@ -85,7 +88,8 @@ class SignalModel:
     b0_texture, adc_texture, texture_correlation
         Spread within each tissue and correlation of the two, shape (T,).
     scanners
-        One row a case: texture_mm, b0_noise, dwi_noise, blur (3), level, strip_level.
+        One row a case: texture_mm, b0_noise, dwi_noise, blur (3), level, strip_level,
+        adc_floor, air_empty.
     bias
         One row a case: coefficients of the bias field.
     lesions
@@ -148,7 +152,7 @@ class SignalModel:
         return CaseDraw(
             tuple(np.exp(values[:_COUNT]).tolist()), tuple(np.clip(values[_COUNT:], 0.0, 3.6).tolist()),
             *self._textures(), length, b0_noise, dwi_noise, (blur[0], blur[1], blur[2]), tuple(bias.tolist()),
-            self._draw_lesion(rng), level, self.b_value, float(row[7]),
+            self._draw_lesion(rng), level, self.b_value, float(row[7]), float(row[8]), bool(row[9] > 0.5),
         )  # fmt: skip
 
     def of_case(self, fit: CaseFit) -> CaseDraw:
@@ -164,7 +168,7 @@ class SignalModel:
         return CaseDraw(
             tuple(b0.tolist()), tuple(adc.tolist()), *self._textures(),
             fit.texture_mm, fit.b0_noise, fit.dwi_noise, fit.blur_mm, tuple(fit.bias.tolist()), lesion,
-            fit.level, fit.b_value, fit.strip_level,
+            fit.level, fit.b_value, fit.strip_level, fit.adc_floor, fit.air_empty,
         )  # fmt: skip
 
     def _textures(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
@@ -211,7 +215,10 @@ class SignalModel:
 
 
 def _scanner_row(fit: CaseFit) -> tuple[float, ...]:
-    return (fit.texture_mm, fit.b0_noise, fit.dwi_noise, *fit.blur_mm, fit.level, fit.strip_level)
+    return (
+        fit.texture_mm, fit.b0_noise, fit.dwi_noise, *fit.blur_mm, fit.level, fit.strip_level,
+        fit.adc_floor, float(fit.air_empty),
+    )  # fmt: skip
 
 
 def _column_mean(values: Array) -> Array:

@@ -110,6 +110,8 @@ def _lesion_texture(
 
 def filled_mask(labels: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int) -> Array:
     """Where an image of this case has signal: everywhere, or in the brain's hull if it is skull-stripped."""
+    if draw.strip_level <= 0.0 and draw.air_empty:
+        return np.asarray(labels > 0)
     if draw.strip_level <= 0.0:
         return np.ones(labels.shape, bool)
     hull = brain_hull(labels, spacing, int(generator(seed, "hull").integers(2**31)))
@@ -148,5 +150,8 @@ def add_noise(b0: Array, dwi: Array, filled: Array, draw: CaseDraw, seed: int) -
     """Noisy b0 and DWI, and the ADC that a scanner would compute from them; 0 where empty."""
     noisy_b0 = np.where(filled, rician(b0, draw.b0_noise, generator(seed, "noise b0")), 0.0)
     noisy_dwi = np.where(filled, rician(dwi, draw.dwi_noise, generator(seed, "noise dwi")), 0.0)
-    adc = np.where(filled, adc_from(noisy_b0, noisy_dwi, draw.b_value), 0.0)
+    # Below the floor a scanner writes no ADC; b0 = DWI there keeps the signal equation.
+    seen = filled & (noisy_b0 > draw.adc_floor)
+    adc = np.where(seen, adc_from(noisy_b0, noisy_dwi, draw.b_value), 0.0)
+    noisy_b0 = np.where(seen, noisy_b0, noisy_dwi)
     return noisy_b0.astype(np.float32), noisy_dwi.astype(np.float32), adc.astype(np.float32)
