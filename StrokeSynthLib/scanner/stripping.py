@@ -65,7 +65,12 @@ def stripped(image: Array, hull: Array, level: float, *, resampled: bool) -> Arr
 
 
 def _averaging(fine: int, coarse: int) -> Array:
-    """Matrix (coarse, fine) that averages, each fine sample shared between its neighbors."""
+    """Matrix (coarse, fine) that averages, each fine sample shared between its neighbors.
+
+    Along thick slices the hull's grid is the finer one; there it interpolates.
+    """
+    if coarse >= fine:
+        return linear_weights((np.arange(coarse) + 0.5) * fine / coarse - 0.5, fine)
     weights = linear_weights((np.arange(fine) + 0.5) * coarse / fine - 0.5, coarse).T
     return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-6))
 
