@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     plan = StudyPlan(
         arguments.cohort, arguments.test, arguments.out, tuple(arguments.arms), tuple(arguments.cases),
         arguments.seeds, arguments.steps, arguments.synthetic_cases, arguments.translator_steps,
-        arguments.maps, arguments.device, 1, arguments.seed,
+        maps=arguments.maps, device=arguments.device, seed=arguments.seed,
     )  # fmt: skip
     results = run_study(plan, progress=console.progress, say=console.say, workers=arguments.workers)
     introduction = [

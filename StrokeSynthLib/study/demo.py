@@ -25,10 +25,12 @@ from .tables import text_table
 TRAINING_CASES = 10
 TEST_CASES = 16
 SYNTHETIC_CASES = 40
-STEPS = 400
-TRANSLATOR_STEPS = 300
+STEPS = 500
+TRANSLATOR_STEPS = 120
 SCANNER = "1.5T-5mm"
-ARMS = ("threshold", "clinical", "physics", "pix2pix")
+ARMS = ("threshold", "clinical", "physics")
+#: Fitted and shown, without a segmenter of its own: ten minutes on two cores are short.
+ALSO_FIT = ("pix2pix",)
 
 _TITLE = "StrokeSynth demo: a simulated clinic of 10 cases"
 
@@ -46,7 +48,7 @@ def run_demo(
         simulate(out / name, cases, recipe, progress=progress, workers=workers)
     plan = StudyPlan(
         out / "clinic", out / "test", out, ARMS, (TRAINING_CASES,), 1, STEPS, SYNTHETIC_CASES,
-        TRANSLATOR_STEPS, seed=seed,
+        TRANSLATOR_STEPS, ALSO_FIT, seed=seed,
     )  # fmt: skip
     results = run_study(plan, progress=progress, say=say, workers=workers)
     introduction = [
@@ -56,7 +58,9 @@ def run_demo(
         "Translators were fitted to the training cases only. The synthetic databases bring new anatomies and "
         "lesions from the same generators as the clinic, which favors them: a real clinic differs from any "
         "generator.",
-        f"Every network trained for {STEPS} steps, once. One training per arm is an illustration of the "
+        f"pix2pix trained for {TRANSLATOR_STEPS} steps, a tenth of what it should have, and is shown without "
+        "an arm of its own.",
+        f"Every segmenter trained for {STEPS} steps, once. One training per arm is an illustration of the "
         "chain, not evidence: differences of several Dice points come from the seed alone.",
     ]
     write_report(report_path(out), _TITLE, introduction, results, study_sections(plan, results), seed)

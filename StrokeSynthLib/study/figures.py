@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..schema import PARENCHYMA
 from ..volume import Volume
 
 Array = npt.NDArray[Any]
@@ -26,7 +27,7 @@ class Panel:
     title
         Above it.
     image
-        (x, y) gray values, RAS.
+        (x, y) gray values or (x, y, 3) colors of 0 to 1, RAS.
     limits
         Values shown as black and white.
     outlines
@@ -55,13 +56,19 @@ def _png(figure: Any, dpi: int = 90) -> bytes:
     return stream.getvalue()
 
 
-def display_limits(volume: Volume) -> tuple[float, float]:
-    """Window for a DWI: black to a little above the brightest tissue, whatever the background."""
-    values = volume.array[np.isfinite(volume.array)]
-    foreground = values[values > 0.15 * np.percentile(values, 99)]
-    if foreground.size == 0:
-        return 0.0, 1.0
-    return 0.0, float(np.percentile(foreground, 50) * 2.2)
+def display_limits(volume: Volume, tissue: Volume | None = None) -> tuple[float, float]:
+    """Window for a DWI: black to 2.2 times normal tissue, as readers set it.
+
+    ``tissue``: semantic map on the same grid, which says where tissue is; without one, what is
+    clearly above the background counts as tissue.
+    """
+    if tissue is not None:
+        inside = volume.array[np.isin(tissue.array, PARENCHYMA)]
+    else:
+        values = volume.array[np.isfinite(volume.array)]
+        inside = values[values > 0.25 * np.percentile(values, 99)]
+    level = float(np.median(inside)) if inside.size else 0.0
+    return 0.0, max(2.2 * level, 1e-6)
 
 
 def slice_axis(volume: Volume) -> int:
@@ -94,7 +101,7 @@ def panel_rows(rows: Sequence[tuple[str, Sequence[Panel]]]) -> bytes:
                      transform=line[0].transAxes)  # fmt: skip
         for axis, panel in zip(line, panels, strict=False):
             # Radiological convention, as clinicians expect: the patient's right on the left.
-            axis.imshow(panel.image[::-1].T, origin="lower", cmap="gray", vmin=panel.limits[0],
+            axis.imshow(panel.image[::-1].swapaxes(0, 1), origin="lower", cmap="gray", vmin=panel.limits[0],
                         vmax=panel.limits[1], interpolation="nearest")  # fmt: skip
             for color, mask in panel.outlines.items():
                 if mask.any():

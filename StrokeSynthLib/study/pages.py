@@ -55,7 +55,7 @@ def predictions_section(plan: StudyPlan, cases: Sequence[Case], cases_number: in
         if lesion is None:
             continue
         index = fullest_slice(lesion)
-        limits = display_limits(dwi)
+        limits = display_limits(dwi, case.semantic_map.canonical() if case.semantic_map else None)
         image, reference = slice_of(dwi, index), slice_of(lesion, index) > 0
         panels = [Panel("DWI", image, limits, {})]
         if case.adc is not None:
@@ -76,8 +76,7 @@ def predictions_section(plan: StudyPlan, cases: Sequence[Case], cases_number: in
 def _map_picture(semantic_map: Volume, lesion: Volume, index: int) -> Any:
     colors = np.array([c.color for c in CLASSES] + [LESION_COLOR], float) / 255.0
     labels = np.where(slice_of(lesion, index) > 0, len(CLASSES), slice_of(semantic_map, index))
-    # Gray values of the class colors: outlines stay visible in one common gray picture.
-    return (colors[labels] @ np.array([0.3, 0.59, 0.11])).astype(np.float32)
+    return colors[labels].astype(np.float32)
 
 
 def translators_section(plan: StudyPlan, kinds: Sequence[str], case: Case, cases_number: int) -> Section:
@@ -90,7 +89,7 @@ def translators_section(plan: StudyPlan, kinds: Sequence[str], case: Case, cases
     dwi = case.dwi.canonical()
     dwi_row = [
         Panel("map", _map_picture(semantic_map, lesion, index), (0, 1), outline),
-        Panel("simulated clinic", slice_of(dwi, index), display_limits(dwi), {}),
+        Panel("simulated clinic", slice_of(dwi, index), display_limits(dwi, semantic_map), {}),
     ]
     adc_row = [Panel("map", _map_picture(semantic_map, lesion, index), (0, 1), outline)]
     if case.adc is not None:
@@ -100,7 +99,9 @@ def translators_section(plan: StudyPlan, kinds: Sequence[str], case: Case, cases
         for seed in (1, 2):
             images = translator.translate(case.semantic_map, case.lesion, seed=seed)
             image = images.dwi.canonical()
-            dwi_row.append(Panel(f"{kind}, seed {seed}", slice_of(image, index), display_limits(image), {}))
+            dwi_row.append(
+                Panel(f"{kind}, seed {seed}", slice_of(image, index), display_limits(image, semantic_map), {})
+            )
             adc = slice_of(images.adc.canonical(), index)
             adc_row.append(Panel(f"{kind}, seed {seed}", adc, _ADC_LIMITS, {}))
     caption = (
@@ -127,7 +128,8 @@ def study_sections(plan: StudyPlan, results: Sequence[Result]) -> list[Section]:
     """All sections of the report of a study."""
     number = max(plan.cases)
     cases = examples(open_cohort(plan.test).cases)
-    kinds = list(dict.fromkeys(run.arm.translator for run in plan.runs() if run.arm.translator))
+    kinds = [run.arm.translator for run in plan.runs() if run.arm.translator]
+    kinds = list(dict.fromkeys([*kinds, *plan.also_fit]))
     sections = [predictions_section(plan, cases, number)]
     if kinds and cases and cases[0].semantic_map is not None:
         sections.append(translators_section(plan, kinds, cases[0], number))

@@ -36,6 +36,8 @@ class StudyPlan:
         Size of the synthetic databases.
     translator_steps
         Training steps of translators that are networks; None for their default.
+    also_fit
+        Translators that are fitted and shown in the report without an arm of their own.
     maps
         Folder for semantic maps that have to be made.
     device
@@ -55,6 +57,7 @@ class StudyPlan:
     steps: int = 1500
     synthetic_cases: int = 60
     translator_steps: int | None = None
+    also_fit: tuple[str, ...] = ()
     maps: Path | None = None
     device: str = "auto"
     threads: int = 1
@@ -72,7 +75,7 @@ class StudyPlan:
     def settings(self) -> dict[str, Any]:
         """What a result must have been made with to count for this plan."""
         values = asdict(self)
-        for key in ("out", "arms", "cases", "seeds", "maps", "device", "threads"):
+        for key in ("out", "also_fit", "arms", "cases", "seeds", "maps", "device", "threads"):
             del values[key]
         return values | {"cohort": self.cohort.name, "test": self.test.name}
 

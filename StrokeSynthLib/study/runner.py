@@ -51,15 +51,18 @@ def run_study(
         test = usable_cases(plan.test, None, need_lesion=True, say=say, progress=progress)
         check_disjoint(clinical, test, plan.cohort.resolve() == plan.test.resolve())
         draws = {run.subset: draw_cases(clinical, run.cases, plan.seed, run.seed) for run in missing}
-        if any(run.arm.translator for run in missing):
+        if plan.also_fit or any(run.arm.translator for run in missing):
             draws = {
                 name: with_maps(cases, plan.maps, say=say, progress=progress) for name, cases in draws.items()
             }
         made = {(run.subset, run.arm.translator) for run in missing if run.arm.translator}
+        made |= {(run.subset, kind) for run in missing for kind in plan.also_fit}
         fits = [(plan, subset, kind, draws[subset]) for subset, kind in sorted(made)]
         run_parallel(_fit_translator, fits, "Fitting translators", progress, workers)
         wanted = {(run.subset, run.arm.translator, run.arm.lesions) for run in missing if run.arm.translator}
-        databases = [(plan, *key) for key in sorted(wanted)]
+        # A single database is spread over the processes, several get one each.
+        spread = workers if len(wanted) == 1 else 1
+        databases = [(plan, *key, spread) for key in sorted(wanted)]
         run_parallel(_make_database, databases, "Making synthetic databases", progress, workers)
         trainings = [(plan, run, draws[run.subset], test) for run in missing]
         run_parallel(_train_and_score, trainings, "Training and testing segmenters", progress, workers)
@@ -93,7 +96,9 @@ def _fit_translator(
     train_translator(kind, cases, folder, options, progress)
 
 
-def _make_database(plan: StudyPlan, subset: str, kind: str, lesions: bool, *, progress: Progress) -> None:
+def _make_database(
+    plan: StudyPlan, subset: str, kind: str, lesions: bool, workers: int, *, progress: Progress
+) -> None:
     recipe = DatabaseRecipe(
         str(translator_folder(plan, subset, kind)),
         lesion_free=0.1 if lesions else 1.0,
@@ -102,7 +107,7 @@ def _make_database(plan: StudyPlan, subset: str, kind: str, lesions: bool, *, pr
     )
     make_database(
         database_folder(plan, subset, kind, lesions), plan.synthetic_cases, recipe, resume=True,
-        progress=progress,
+        progress=progress, workers=workers,
     )  # fmt: skip
 
 
