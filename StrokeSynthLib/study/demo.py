@@ -1,7 +1,7 @@
 """The demo: the whole chain on what ships with the product, in minutes, on a small machine.
 
 1. A small simulated clinic: 10 training cases and a test set of other people, new lesions.
-2. Translators fitted to those 10 cases, and a synthetic database from each.
+2. Translators fitted to those 10 cases, and a synthetic database from one of them.
 3. U-Nets trained for the same number of steps on the clinical cases alone and together with
    synthetic ones, next to the tuned threshold; all scored on the test set.
 
