@@ -140,10 +140,13 @@ def lesion_changes(mask: Array, spacing: tuple[float, ...], appearance: LesionAp
     coarse = tuple(int(np.ceil(n / step)) + 2 for n in box.shape)
     fields = [smooth_noise(rng, coarse, appearance.correlation_mm / _STEP) for _ in range(2)]
     first, second = (sample_at(field, index, step) for field in fields)
-    # Interpolation between the nodes takes variance away; give it back before ranking.
-    first, second = (v / max(float(v.std()), 0.5) for v in (first, second))
+    # A field around a small lesion has few nodes: what it is on average there says nothing, and divided by
+    # its small spread would be anything. T2 then ran away; limited, it stays above normal.
+    inner = share > 0.5
+    first = first / max(float(first.std()), 0.5)
+    second = np.clip(_standardized(second, inner), -2.0, 2.0)
     depth = sample_at(_depth(box, step), index, step)
-    severity = ndtr(_standardized(first - 1.2 * depth, share > 0.5))
+    severity = ndtr(_standardized(first - 1.2 * depth, inner))
     ratios = np.empty((3, voxels.size), np.float32)
     ratios[0] = np.log(appearance.water) * share
     log_t2 = np.log(appearance.t2) * (1.15 - 0.5 * severity + 0.25 * second)

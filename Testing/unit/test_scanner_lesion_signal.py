@@ -106,6 +106,15 @@ def test_small_components_are_faint_now_and_then() -> None:
     assert peaks.min() < 0.6 * peaks.max()
 
 
+def test_acute_lesions_of_any_size_have_a_raised_t2() -> None:
+    for seed in range(40):
+        mask = ball(1.5 + 0.2 * seed)
+        changes = lesion_changes(mask, (1.0, 1.0, 1.0), draw_appearance(generator(seed, "t2"), 24.0))
+        t2 = np.exp(changes.ratios[1])
+        assert t2.min() >= 1.0
+        assert t2.max() < 3.0
+
+
 def test_an_empty_mask_changes_nothing() -> None:
     assert lesion_changes(np.zeros(SHAPE, bool), (1.0, 1.0, 1.0), appearance()).voxels.size == 0
 
