@@ -2,8 +2,9 @@
 
     python -m Testing.Benchmarks.anatomy_quality --data ../shared/data
 
-Writes ``anatomy_quality.json`` and ``anatomy_montage.png`` beside itself. Lesion masks of the test set are
-not touched; people 13 to 15 are only registered.
+Writes ``anatomy_quality.json`` and ``anatomy_montage.png`` beside itself. Lesion masks of the test
+people (``StrokeSynthLib/lesions/test_masks.txt``) are left out, and how many that were is written down;
+people 13 to 15 are only registered.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from StrokeSynthLib.anatomy.labels import read_labels
 from StrokeSynthLib.anatomy.population import PopulationModel
 from StrokeSynthLib.anatomy.registration import anatomy_of_map, jacobian_range
 from StrokeSynthLib.files import write_json
+from StrokeSynthLib.lesions.masks import held_out_names, person_of
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.schema import CLASSES, INTRACRANIAL, PARENCHYMA, VENTRICLES, classes_of
 from StrokeSynthLib.volume import Grid, read_volume
@@ -85,10 +87,9 @@ def lesion_fit(population: PopulationModel, data: Path, count: int) -> dict[str,
         "intracranial": INTRACRANIAL,
     }  # fmt: skip
     maps = {name: probabilities[list(c)].sum(axis=0) for name, c in groups.items()}
-    names = sorted(p.name for p in (data / "lesions").glob("*.nii.gz"))
-    kept_out = HERE.parents[1] / "StrokeSynthLib" / "lesions" / "test_masks.txt"
-    out = set(kept_out.read_text().split()) if kept_out.exists() else set()
-    names = [n for n in names if n not in out and n.removesuffix(".nii.gz") not in out]
+    test_people = set(held_out_names())
+    everyone = sorted(p.name for p in (data / "lesions").glob("*.nii.gz"))
+    names = [name for name in everyone if person_of(name) not in test_people]
     chosen = generator(0, "lesion-fit").permutation(names)[:count]
     rows = []
     for name in chosen:
@@ -98,7 +99,7 @@ def lesion_fit(population: PopulationModel, data: Path, count: int) -> dict[str,
         inside = np.all((index >= 0) & (index < lattice.shape), axis=1)
         rows.append({k: float(v[tuple(index[inside].T)].sum() / len(index)) for k, v in maps.items()})
     return {
-        "masks": len(rows), "test_masks_left_out": len(out),
+        "masks": len(rows), "test_masks_left_out": len(everyone) - len(names),
         "mean_share_by_averaged_probability": {k: float(np.mean([r[k] for r in rows])) for k in groups},
     }  # fmt: skip
 
