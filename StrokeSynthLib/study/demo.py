@@ -23,10 +23,10 @@ from .runner import run_study
 from .tables import text_table
 
 TRAINING_CASES = 10
-TEST_CASES = 16
-SYNTHETIC_CASES = 40
-STEPS = 500
-TRANSLATOR_STEPS = 120
+TEST_CASES = 12
+SYNTHETIC_CASES = 30
+STEPS = 350
+TRANSLATOR_STEPS = 80
 SCANNER = "1.5T-5mm"
 ARMS = ("threshold", "clinical", "physics")
 #: Fitted and shown, without a segmenter of its own: ten minutes on two cores are short.
@@ -58,7 +58,7 @@ def run_demo(
         "Translators were fitted to the training cases only. The synthetic databases bring new anatomies and "
         "lesions from the same generators as the clinic, which favors them: a real clinic differs from any "
         "generator.",
-        f"pix2pix trained for {TRANSLATOR_STEPS} steps, a tenth of what it should have, and is shown without "
+        f"pix2pix trained for {TRANSLATOR_STEPS} steps, far fewer than the 1500 it should have, and is shown without "
         "an arm of its own.",
         f"Every segmenter trained for {STEPS} steps, once. One training per arm is an illustration of the "
         "chain, not evidence: differences of several Dice points come from the seed alone.",
