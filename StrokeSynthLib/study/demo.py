@@ -58,8 +58,8 @@ def run_demo(
         "Translators were fitted to the training cases only. The synthetic databases bring new anatomies and "
         "lesions from the same generators as the clinic, which favors them: a real clinic differs from any "
         "generator.",
-        f"pix2pix trained for {TRANSLATOR_STEPS} steps, far fewer than the 1500 it should have, and is shown without "
-        "an arm of its own.",
+        f"pix2pix trained for {TRANSLATOR_STEPS} steps, far fewer than the 1500 it should have, and is "
+        "shown without an arm of its own.",
         f"Every segmenter trained for {STEPS} steps, once. One training per arm is an illustration of the "
         "chain, not evidence: differences of several Dice points come from the seed alone.",
     ]
