@@ -163,13 +163,16 @@ class PopulationModel:
         )  # fmt: skip
 
     def sample(self, number: int, seed: int) -> Anatomy:
-        """Person ``number`` under ``seed``: the same every time, independent of other people."""
+        """Person ``number`` under ``seed``: the same every time, independent of other people.
+
+        The name carries both, so that people of cohorts with different seeds are never taken for one.
+        """
         parameters = self.draw(number, seed)
         record = {
             "source": "population", "model_hash": self.hash, "number": number, "seed": seed,
             "parameters": asdict(parameters),
         }  # fmt: skip
-        return self.build(parameters, f"person-{number:06d}", record)
+        return self.build(parameters, f"person-{seed}-{number:06d}", record)
 
     def build(
         self, parameters: PersonParameters, name: str, record: Mapping[str, Any] | None = None

@@ -41,6 +41,13 @@ def test_the_same_seed_makes_the_same_person(population: PopulationModel, person
     assert (again.correspondence.coordinates == person.correspondence.coordinates).all()
 
 
+def test_people_of_different_seeds_are_different_persons(
+    population: PopulationModel, person: Anatomy
+) -> None:
+    assert person.name == "person-11-000000"
+    assert population.sample(0, seed=12).name != person.name
+
+
 def test_a_person_can_be_made_again_from_the_recorded_parameters(
     population: PopulationModel, person: Anatomy
 ) -> None:
