@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ..schema import INTRACRANIAL, PARENCHYMA
 from ..volume import Grid
+from .lattice import resample_axes
 
 Array = npt.NDArray[Any]
 
@@ -40,18 +41,26 @@ class Correspondence:
 
     def standard_points(self, grid: Grid) -> Array:
         """Standard-space RAS mm of every voxel center of ``grid``, shape (3, *grid.shape)."""
+        return self.points_in(np.eye(4), grid)
+
+    def points_in(self, frame: Array, grid: Grid) -> Array:
+        """As :meth:`standard_points`, but in the voxels of a standard-space image of affine ``frame``."""
+        back = np.linalg.inv(frame).astype(np.float32)
+        # An affine mapping commutes with linear interpolation, and here are far fewer points.
+        points = np.tensordot(back[:3, :3], self.coordinates, axes=1) + back[:3, 3][:, None, None, None]
+        to_index = np.linalg.inv(self.grid.affine) @ grid.affine
+        linear, shift = to_index[:3, :3], to_index[:3, 3]
+        steps = np.diagonal(linear)
+        if np.abs(linear - np.diag(steps)).max() < 1e-7 and min(self.grid.shape) > 1:
+            x, y, z = (shift[a] + steps[a] * np.arange(grid.shape[a]) for a in range(3))
+            return resample_axes(points, (x, y, z))
         from scipy.ndimage import affine_transform
 
-        to_index = np.linalg.inv(self.grid.affine) @ grid.affine
-        return np.stack(
-            [
-                affine_transform(
-                    axis, to_index[:3, :3], to_index[:3, 3], grid.shape, order=1, mode="nearest",
-                    output=np.float32,
-                )
-                for axis in self.coordinates
-            ]
-        )  # fmt: skip
+        moved = [
+            affine_transform(axis, linear, shift, grid.shape, order=1, mode="nearest", output=np.float32)
+            for axis in points
+        ]
+        return np.stack(moved)
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Anatomy:
     correspondence
         Its place in standard space.
     name
-        Unique in its source ("training_seg_01", "person-000012").
+        Unique in its source ("training_seg_01", "person-0-000012").
     record
         What makes it again: source file and its hash, or model hash and seed.
     """
@@ -101,9 +110,7 @@ class Anatomy:
         """
         from scipy.ndimage import map_coordinates
 
-        points = self.correspondence.standard_points(onto or self.grid)
-        to_index = np.linalg.inv(grid.affine).astype(np.float32)
-        index = np.tensordot(to_index[:3, :3], points, axes=1) + to_index[:3, 3][:, None, None, None]
+        index = self.correspondence.points_in(grid.affine, onto or self.grid)
         source = values if order == 0 else values.astype(np.float32, copy=False)
         return np.asarray(map_coordinates(source, index, order=order, mode="constant", cval=0))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -85,10 +85,13 @@ def read_labels(path: Path | str) -> Volume:
         no brain.
     """
     path = Path(path)
-    volume = read_volume(path).canonical()
+    volume = _without_empty_sides(read_volume(path))
     reading = translate(volume.array, str(path), numbering=_stated_numbering(path))
-    labels = reading.labels
-    brain_ml = float(np.isin(labels, INTRACRANIAL).sum()) * volume.grid.voxel_ml
+    volume = replace(volume, array=reading.labels).canonical()
+    labels = volume.array
+    is_brain = np.zeros(256, bool)
+    is_brain[list(INTRACRANIAL)] = True
+    brain_ml = float(np.count_nonzero(is_brain[labels])) * volume.grid.voxel_ml
     if brain_ml < LEAST_BRAIN_ML:
         raise BadInputError(
             f"{path}: holds only {brain_ml:.0f} ml of brain; a label map of a whole head is needed."
@@ -113,7 +116,9 @@ def translate(values: Array, name: str, *, numbering: str | None = None) -> Labe
         "freesurfer" or "schema" when it is known; None looks at the values.
     """
     whole = _whole_numbers(values, name)
-    present = np.unique(whole)
+    order: Literal["F", "C"] = "F" if whole.strides[0] < whole.strides[-1] else "C"  # as it lies in memory
+    flat = whole.ravel(order)
+    present = np.flatnonzero(np.bincount(flat))
     numbering = numbering or _guess_numbering(present)
     notices: list[str] = []
     table = np.zeros(int(present.max()) + 1, np.uint8)
@@ -142,7 +147,7 @@ def translate(values: Array, name: str, *, numbering: str | None = None) -> Labe
             "is neither in FreeSurfer's/SynthSeg's numbering nor in StrokeSynth's; "
             "give a map in one of them."
         )
-    return LabelReading(table[whole], numbering, tuple(notices))
+    return LabelReading(table.take(flat).reshape(whole.shape, order=order), numbering, tuple(notices))
 
 
 def crop_to_head(volume: Volume, margin_mm: float = MARGIN_MM) -> Volume:
@@ -150,16 +155,15 @@ def crop_to_head(volume: Volume, margin_mm: float = MARGIN_MM) -> Volume:
 
     A canonical (RAS+) volume is expected; voxels keep their place in space.
     """
-    inside = volume.array.astype(bool)
-    lines = [np.flatnonzero(np.any(inside, axis=_others(axis))) for axis in range(3)]
-    low = np.array([line[0] if len(line) else 0 for line in lines])
-    high = np.array([line[-1] + 1 if len(line) else 1 for line in lines])
+    low, high = _extent(volume.array)
     margin = np.ceil(margin_mm / np.array(volume.spacing)).astype(int)
     # The neck is cut, not padded: below it the person goes on.
     start, stop = low - margin, high + margin
     start[2] = max(start[2], 0)
-    pads = [(max(0, -int(a)), max(0, int(b) - n)) for a, b, n in zip(start, stop, inside.shape, strict=True)]
-    padded = np.pad(volume.array, pads)
+    pads = [
+        (max(0, -int(a)), max(0, int(b) - n)) for a, b, n in zip(start, stop, volume.array.shape, strict=True)
+    ]
+    padded = np.pad(volume.array, pads) if np.any(pads) else volume.array
     first = np.maximum(start, 0)
     box = tuple(slice(int(a), int(a + e - s)) for a, s, e in zip(first, start, stop, strict=True))
     affine = volume.affine.copy()
@@ -167,24 +171,51 @@ def crop_to_head(volume: Volume, margin_mm: float = MARGIN_MM) -> Volume:
     return replace(volume, array=np.ascontiguousarray(padded[box]), affine=affine)
 
 
-def _others(axis: int) -> tuple[int, int]:
-    first, second = (a for a in range(3) if a != axis)
-    return first, second
+def _extent(array: Array) -> tuple[Array, Array]:
+    """First index and end of what is not 0 along each axis; (0, 1) where all is 0."""
+    inside = array != 0
+    low, high = np.zeros(3, int), np.ones(3, int)
+    # Axis by axis on what is left, the one that strides farthest in memory first.
+    for axis in sorted(range(3), key=lambda a: -abs(inside.strides[a])):
+        first, second = (a for a in range(3) if a != axis)
+        line = np.flatnonzero(inside.any(axis=(first, second)))
+        if line.size:
+            low[axis], high[axis] = line[0], line[-1] + 1
+            inside = inside[
+                tuple(slice(line[0], line[-1] + 1) if a == axis else slice(None) for a in range(3))
+            ]
+    return low, high
+
+
+def _without_empty_sides(volume: Volume) -> Volume:
+    """A map without the empty space far from the head, which is most of a 256^3 map; for speed only."""
+    low, high = _extent(volume.array)
+    margin = np.ceil(MARGIN_MM / np.array(volume.spacing)).astype(int)
+    start = np.maximum(low - margin, 0)
+    affine = volume.affine.copy()
+    affine[:3, 3] += volume.affine[:3, :3] @ start
+    box = tuple(slice(int(a), int(b)) for a, b in zip(start, high + margin, strict=True))
+    return replace(volume, array=volume.array[box], affine=affine)
 
 
 def _whole_numbers(values: Array, name: str) -> Array:
-    if values.size == 0 or not np.isfinite(values).all():
+    low, high = (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
+    if not np.isfinite([low, high]).all():  # either is NaN when any value is
         raise BadInputError(f"{name}: holds NaN or infinite values; a label map of integers is needed.")
-    low, high = float(values.min()), float(values.max())
     if low < 0 or high > 20000:
         raise BadInputError(
             f"{name}: holds values from {low:g} to {high:g}; a label map of integers is needed."
         )
-    whole: Array = np.rint(values).astype(np.int32)
-    if not np.issubdtype(values.dtype, np.integer) and float(np.abs(values - whole).max()) > 1e-3:
-        raise BadInputError(f"{name}: holds fractions, so it is an image and not a label map; give labels.")
     if high == 0:
         raise BadInputError(f"{name}: every voxel is 0; a label map of a whole head is needed.")
+    if np.issubdtype(values.dtype, np.integer):
+        return values if values.dtype.itemsize <= 4 else values.astype(np.int32)
+    whole: Array = values.astype(np.uint16)
+    if (whole == values).all():
+        return whole
+    whole = np.rint(values).astype(np.uint16)
+    if float(np.abs(values - whole).max()) > 1e-3:
+        raise BadInputError(f"{name}: holds fractions, so it is an image and not a label map; give labels.")
     return whole
 
 

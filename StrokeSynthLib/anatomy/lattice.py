@@ -76,13 +76,16 @@ class Lattice:
         return cls((x, y, z), float(config["step"]), (i, j, k))
 
 
-def _weights(source: Array, target: Array) -> Array:
-    """Linear interpolation along one axis as a matrix (target, source); flat beyond the ends."""
-    position = np.clip((target - source[0]) / (source[1] - source[0]), 0, len(source) - 1)
-    lower = np.minimum(position.astype(int), len(source) - 2)
+def _weights(position: Array, count: int) -> Array:
+    """Linear interpolation along one axis as a matrix (target, source); flat beyond the ends.
+
+    ``position`` is in steps of the source, which has ``count`` points.
+    """
+    position = np.clip(position, 0, count - 1)
+    lower = np.minimum(position.astype(int), count - 2)
     share = (position - lower).astype(np.float32)
-    matrix = np.zeros((len(target), len(source)), np.float32)
-    rows = np.arange(len(target))
+    matrix = np.zeros((len(position), count), np.float32)
+    rows = np.arange(len(position))
     matrix[rows, lower] = 1 - share
     matrix[rows, lower + 1] += share
     return matrix
@@ -93,12 +96,29 @@ def resample(values: Array, source: Lattice, target: Lattice) -> Array:
 
     ``values`` has shape (x, y, z) or (channel, x, y, z); beyond the edge the edge is continued.
     """
-    single = values.ndim == 3
-    work = values[None] if single else values
-    x, y, z = (_weights(source.axis(a), target.axis(a)) for a in range(3))
-    out = np.empty((len(work), *target.shape), np.float32)
-    for channel, array in enumerate(work.astype(np.float32, copy=False)):
+    x, y, z = ((target.axis(a) - source.low[a]) / source.step for a in range(3))
+    return resample_axes(values if values.ndim == 4 else values[None], (x, y, z)).reshape(
+        (*values.shape[:-3], *target.shape)
+    )
+
+
+def resample_axes(values: Array, positions: tuple[Array, Array, Array]) -> Array:
+    """Values (channel, x, y, z) at every combination of positions along the axes, trilinear, float32.
+
+    Positions are in voxels; beyond the edge the edge is continued. At least two voxels an axis.
+    """
+    parts: list[slice] = []
+    matrices: list[Array] = []
+    for position, count in zip(positions, values.shape[1:], strict=True):
+        # Only the part that is needed: a box in a head is a small one.
+        low = int(np.clip(np.floor(position.min()), 0, count - 2))
+        high = int(np.clip(np.floor(position.max()) + 2, low + 2, count))
+        parts.append(slice(low, high))
+        matrices.append(_weights(position - low, high - low))
+    x, y, z = matrices
+    out = np.empty((len(values), len(x), len(y), len(z)), np.float32)
+    for channel, array in enumerate(values[(slice(None), *parts)].astype(np.float32, copy=False)):
         step = np.tensordot(x, array, axes=(1, 0))
         step = np.matmul(y, step)
         np.matmul(step, z.T, out=out[channel])
-    return out[0] if single else out
+    return out

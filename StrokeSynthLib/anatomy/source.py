@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ from .variation import varied
 Array = npt.NDArray[Any]
 
 #: Heads kept in memory; one is about 8 MB, its correspondence 1 MB.
-KEPT = 2
+KEPT = 16
 #: Part of the key of cached registrations; raised when the method changes.
 REGISTRATION_VERSION = 1
 
@@ -108,7 +109,7 @@ class FolderSource:
         order = generator(seed, "anatomy-order", turn).permutation(len(self._paths))
         anatomy = self._anatomy(self._paths[int(order[place])])
         if turn == 0:
-            return anatomy
+            return replace(anatomy)  # what the caller computes from it is not kept with it
         return varied(anatomy, generator(seed, "anatomy-variation", number))
 
     def _anatomy(self, path: Path) -> Anatomy:

@@ -10,15 +10,17 @@ import numpy.typing as npt
 
 from ..volume import Storage, Volume
 from .anatomy import Anatomy, Correspondence
-from .deformation import displace, exponential
+from .deformation import exponential
 from .labels import crop_to_head
-from .lattice import Lattice, resample
+from .lattice import Lattice, resample, resample_axes
 
 Array = npt.NDArray[Any]
 
 #: Standard deviations: log size, tilt (degrees), velocity (mm); correlation length (mm).
 SCALE_SD, TILT_SD, VELOCITY_SD, VELOCITY_LENGTH = 0.02, 4.0, 2.0, 22.0
 STEP = 4.0
+#: Planes that are read at a time, so that index arrays stay in the cache.
+SLAB = 8
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,10 @@ def apply_variation(anatomy: Anatomy, variation: Variation) -> Anatomy:
     moved = (corners - middle) @ matrix.T + middle
     own = Lattice.covering(np.floor(moved.min(0)) - STEP, moved.max(0) + STEP, STEP)
     back = np.linalg.inv(matrix).astype(np.float32)
-    points = np.tensordot(back, own.points() - middle.astype(np.float32)[:, None, None, None], axes=1)
-    points = displace(points + middle.astype(np.float32)[:, None, None, None], *_field(variation, own))
+    center = middle.astype(np.float32)[:, None, None, None]
+    displacement, coarse = _field(variation, own)
+    points = own.points() + resample(displacement, coarse, own)
+    points = np.tensordot(back, points - center, axes=1) + center
 
     standard = _standard(anatomy.correspondence, points)
     labels, affine = _read(anatomy, own, points)
@@ -109,13 +113,50 @@ def _read(anatomy: Anatomy, own: Lattice, points: Array) -> tuple[Array, Array]:
     spacing = min(anatomy.grid.spacing)
     high = np.array(own.low) + own.step * (np.array(own.shape) - 1)
     fine = Lattice.covering(np.array(own.low), high, spacing)
-    position = resample(points, own, fine)
     to_index = np.linalg.inv(anatomy.affine).astype(np.float32)
-    index = np.tensordot(to_index[:3, :3], position, axes=1) + to_index[:3, 3][:, None, None, None]
-    nearest = np.rint(index).astype(np.int32)
-    inside = np.ones(fine.shape, bool)
-    flat = np.zeros(fine.shape, np.int32)
-    for axis, n in enumerate(anatomy.labels.shape):
-        inside &= (nearest[axis] >= 0) & (nearest[axis] < n)
-        flat = flat * n + nearest[axis]
-    return anatomy.labels.ravel()[flat * inside] * inside, fine.affine
+    index = np.tensordot(to_index[:3, :3], points, axes=1) + to_index[:3, 3][:, None, None, None]
+    near = _near_head(anatomy, index)
+    # A border of air takes whatever falls outside; 1 for the border, 0.5 for cutting to be rounding.
+    source = np.pad(anatomy.labels, 1)
+    index += np.float32(1.5)
+    labels = np.zeros(fine.shape, np.uint8)
+    ratio = spacing / own.step
+    for first in range(0, fine.shape[0], SLAB):
+        end = min(first + SLAB, fine.shape[0])
+        lines = near[int(first * ratio) : int(np.ceil((end - 1) * ratio)) + 1].any(axis=0)
+        box = [slice(first, end)]
+        for other, n in ((1, fine.shape[1]), (0, fine.shape[2])):
+            found = np.flatnonzero(np.any(lines, axis=other))
+            low, up = (found[0], found[-1]) if found.size else (0, -1)
+            box.append(slice(int(low / ratio), min(n, int(np.ceil(up / ratio)) + 1)))
+        x, y, z = (np.arange(part.start, part.stop) * ratio for part in box)
+        if len(y) and len(z):
+            labels[tuple(box)] = _nearest(source, resample_axes(index, (x, y, z)))
+    return labels, fine.affine
+
+
+def _near_head(anatomy: Anatomy, index: Array) -> Array:
+    """Whether a head's voxel may lie within a cell of each coarse point (voxels, (3, x, y, z))."""
+    from scipy.ndimage import maximum_filter
+
+    block = 4
+    shape = np.array(anatomy.labels.shape)
+    padded = np.pad(anatomy.labels, [(0, int(-n % block)) for n in shape])
+    i, j, k = (n // block for n in padded.shape)
+    filled = padded.reshape(i, block, j, block, k, block).any(axis=(1, 3, 5))
+    # The diagonal of a cell, half as long again where the head is stretched.
+    reach = int(np.ceil(1.5 * np.sqrt(3) * STEP / min(anatomy.grid.spacing) / block))
+    filled = maximum_filter(np.pad(filled, reach), 2 * reach + 1, mode="constant")
+    at = np.floor(index / block).astype(np.int32) + reach
+    inside = np.all([(a >= 0) & (a < n) for a, n in zip(at, filled.shape, strict=True)], axis=0)
+    return np.asarray(filled[tuple(at * inside)] & inside)
+
+
+def _nearest(source: Array, index: Array) -> Array:
+    """Values of ``source`` at ``index`` (3, ...), cut to whole numbers and to its size."""
+    flat = np.zeros(index.shape[1:], np.int32)
+    for axis, n in enumerate(source.shape):
+        np.clip(index[axis], 0, n - 1, out=index[axis])
+        flat *= n
+        flat += index[axis].astype(np.int32)
+    return np.asarray(source.ravel().take(flat))

@@ -119,6 +119,24 @@ def test_a_map_without_a_brain_is_refused(tmp_path: Path) -> None:
         read_labels(written(tmp_path, volume))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32", "float64"])
+def test_empty_space_around_the_head_changes_nothing(tmp_path: Path, dtype: str) -> None:
+    volume = head("freesurfer") if dtype != "uint8" else head("schema")
+    volume = Volume(volume.array.astype(dtype), volume.affine)
+    wide = np.pad(volume.array, [(3, 9), (0, 30), (7, 0)])
+    affine = volume.affine.copy()
+    affine[:3, 3] -= 2.0 * np.array([3, 0, 7])
+    near = read_labels(written(tmp_path, volume, "near.nii.gz"))
+    far = read_labels(written(tmp_path, Volume(wide, affine), "far.nii.gz"))
+    assert (near.array == far.array).all()
+    assert np.allclose(near.affine, far.affine)
+
+
+def test_long_integers_are_read() -> None:
+    for dtype in (np.uint32, np.int64, np.uint64):
+        assert translate(np.array([0, 2, 41, 49], dtype), "map").labels.tolist() == [0, 1, 2, 12]
+
+
 def test_a_head_that_touches_the_border_gets_its_margin_except_at_the_neck() -> None:
     volume = Volume(np.ones((20, 20, 20), np.uint8), np.eye(4))
     cropped = crop_to_head(volume, 3.0)

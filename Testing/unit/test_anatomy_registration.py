@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from StrokeSynthLib.anatomy import source as source_module
-from StrokeSynthLib.anatomy.anatomy import Anatomy
+from StrokeSynthLib.anatomy.anatomy import Anatomy, Correspondence
 from StrokeSynthLib.anatomy.labels import read_labels
+from StrokeSynthLib.anatomy.lattice import Lattice
 from StrokeSynthLib.anatomy.population import PopulationModel
 from StrokeSynthLib.anatomy.registration import anatomy_of_map, jacobian_range, register_labels
 from StrokeSynthLib.anatomy.source import FolderSource, RegistrationCache, as_volume, open_anatomies
-from StrokeSynthLib.anatomy.variation import apply_variation, draw_variation
+from StrokeSynthLib.anatomy.variation import STEP, _read, apply_variation, draw_variation
 from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.schema import PARENCHYMA, classes_of
 from StrokeSynthLib.volume import Grid, Orientation, Volume, write_volume
@@ -75,10 +77,37 @@ def test_a_variation_is_repeated_from_its_record_and_has_no_folds(person: Anatom
     assert dice(np.isin(pulled, thalamus), np.isin(one.labels, thalamus)) > 0.85
 
 
+def test_a_variation_reads_every_voxel_through_its_own_mapping(person: Anatomy) -> None:
+    """Against general interpolation over the whole grid, without any of the short cuts."""
+    corners = person.grid.corners()
+    own = Lattice.covering(np.floor(corners.min(0)) - 12, corners.max(0) + 12, STEP)
+    x, y, z = own.points()
+    points = np.stack([x * 0.95 + 2 * np.sin(y / 20), y * 1.03 + 2 * np.cos(z / 25), z + 0.05 * x])
+    labels, affine = _read(person, own, points.astype(np.float32))
+    index = Correspondence(points, own.grid).points_in(
+        person.affine, Grid((labels.shape[0], labels.shape[1], labels.shape[2]), affine)
+    )
+    expected = map_coordinates(person.labels, index, order=0, mode="constant", cval=0)
+    assert (labels != expected).mean() < 1e-4  # half-way voxels are rounded either way
+
+
+def test_standard_points_are_the_same_on_straight_and_on_oblique_grids(person: Anatomy) -> None:
+    turned = np.eye(4)
+    turned[:2, :2] = [[0.8, -0.6], [0.6, 0.8]]
+    turned[:3, 3] = person.grid.corners().mean(axis=0)
+    straight = np.eye(4)
+    straight[:3, 3] = turned[:3, 3]
+    along = person.correspondence.standard_points(Grid((30, 30, 30), straight))
+    across = person.correspondence.standard_points(Grid((30, 30, 30), turned))
+    assert np.allclose(across[:, 0, 0], along[:, 0, 0], atol=1e-3)
+    # 20 and 10 steps along the turned axes are 16 - 6 mm along x and 12 + 8 mm along y.
+    assert np.allclose(across[:, 20, 10], along[:, 10, 20], atol=1e-3)
+
+
 def test_without_a_folder_people_come_from_the_population() -> None:
     source = open_anatomies(None)
     assert source.name == "population"
-    assert source.draw(2, seed=5).name == "person-000002"
+    assert source.draw(2, seed=5).name == "person-5-000002"
 
 
 def folder_of(person: Anatomy, where: Path, names: tuple[str, ...] = ("a", "b")) -> Path:
@@ -129,7 +158,10 @@ def test_a_damaged_or_unwritable_cache_is_no_reason_to_fail(person: Anatomy, tmp
     assert FolderSource(folder, cache).draw(0, seed=0).correspondence.coordinates.ndim == 4
 
 
-def test_at_most_two_heads_stay_in_memory(person: Anatomy, tmp_path: Path) -> None:
+def test_only_so_many_heads_stay_in_memory(
+    person: Anatomy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("StrokeSynthLib.anatomy.source.KEPT", 2)
     source = FolderSource(folder_of(person, tmp_path / "heads", ("a", "b", "c")), tmp_path / "cache")
     for number in range(3):
         source.draw(number, seed=0)
