@@ -55,7 +55,7 @@ def export_bids(cohort: Cohort, out: Path | str, progress: Progress = silent) ->
         case = _loaded(files, progress)
         writer.write(
             name, case.person, dwi=case.dwi, adc=case.adc, b0=case.b0, lesion=case.lesion,
-            semantic_map=case.semantic_map, b_value=case.b_value,
+            semantic_map=case.semantic_map, b_value=case.b_value, b_assumed=case.b_assumed,
             record=record(
                 synthetic=case.synthetic, Source=files.name, Notices=list(case.notices),
                 BValueAssumed=case.b_assumed, SourceRecord=read_sidecar(files.dwi) or None,

@@ -26,7 +26,7 @@ from ..provenance import write_with_record
 from ..schema import CLASSES, SCHEMA_VERSION
 from ..volume import Storage, Volume
 
-BIDS_VERSION = "1.10.0"
+BIDS_VERSION = "1.10.1"
 DERIVATIVES = Path("derivatives") / "strokesynth"
 #: Steps between 0 and the brightest voxel: 12 bits, as scanners deliver. Noise is some 50 steps.
 _GRAY_STEPS = 4095
@@ -82,6 +82,7 @@ class CohortWriter:
         semantic_map: Volume | None,
         b_value: float,
         record: Mapping[str, Any],
+        b_assumed: bool = False,
     ) -> None:
         """Write one case, replacing what was there under its name.
 
@@ -101,6 +102,9 @@ class CohortWriter:
             Of ``dwi`` (s/mm^2).
         record
             From :func:`StrokeSynthLib.provenance.record`, so it says whether this is synthetic.
+        b_assumed
+            Nothing stated the b-value: it is written as "AssumedBValue", which no reader takes for a
+            statement.
         """
         if "Synthetic" not in record:
             raise ValueError("the record of a case must say whether it is synthetic (provenance.record)")
@@ -111,7 +115,12 @@ class CohortWriter:
             f"{name}_ADC": (adc, _ADC_STORAGE, {"Units": "10^-3 mm^2/s"}),
             f"{name}_trace": (
                 dwi, _gray_storage(dwi),
-                {"Units": "arbitrary", "DiffusionBValue": b_value, **_lesion_entry(lesion), **dict(record)},
+                {
+                    "Units": "arbitrary",
+                    "AssumedBValue" if b_assumed else "DiffusionBValue": b_value,
+                    **_lesion_entry(lesion),
+                    **dict(record),
+                },
             ),
         }  # fmt: skip
         labels: dict[str, tuple[Volume | None, dict[str, Any]]] = {

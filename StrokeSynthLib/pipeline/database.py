@@ -54,10 +54,11 @@ class DatabaseRecipe:
         """What ``dataset_description.json`` says; the model by its hash, folders by name only."""
         model = open_model(self.model)
         return {
+            "Name": "Synthetic stroke database (StrokeSynth)",
             "Kind": "synthetic",
             "Model": {"Kind": model.kind, "Hash": model.hash},
             "Settings": {
-                "anatomies": self.anatomies.name if self.anatomies else "shipped",
+                "anatomies": self.anatomies.name if self.anatomies else "population model",
                 "lesions": self.lesions.name if self.lesions else "procedural",
                 "lesion_free": self.lesion_free,
                 "seed": self.seed,

@@ -56,10 +56,10 @@ class SimulationRecipe:
     def description(self) -> dict[str, Any]:
         """What ``dataset_description.json`` says; folders by name only, no machine's paths."""
         settings = asdict(self)
-        for key in ("anatomies", "lesions"):
-            settings[key] = settings[key].name if settings[key] else "shipped"
+        settings["anatomies"] = self.anatomies.name if self.anatomies else "population model"
+        settings["lesions"] = self.lesions.name if self.lesions else "procedural"
         settings["lesion_names"] = "all" if self.lesion_names is None else len(self.lesion_names)
-        return {"Kind": "simulated", "Settings": settings}
+        return {"Name": "Simulated stroke cohort (StrokeSynth)", "Kind": "simulated", "Settings": settings}
 
     def maker(self) -> Callable[[int], MadeCase]:
         """Open anatomies and lesions; the function makes case ``number``."""

@@ -264,3 +264,21 @@ def test_names_that_become_one_are_refused(tmp_path):
 def test_an_unknown_layout_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="choose nnunet, bids"):
         export_cohort(isles(tmp_path / "in"), "zip", tmp_path / "out")
+
+
+def test_an_assumed_b_value_stays_an_assumption(tmp_path):
+    export_cohort(isles(tmp_path / "in"), "bids", tmp_path / "out")
+    again = open_cohort(tmp_path / "out").cases[0]
+    sidecar = read_json(again.dwi.with_name("sub-1_ses-1_trace.json"))
+    assert "DiffusionBValue" not in sidecar
+    assert sidecar["AssumedBValue"] == 1000
+    assert again.b_value is None
+    case = load_case(again)
+    assert (case.b_value, case.b_assumed) == (1000.0, True)
+
+
+def test_both_descriptions_carry_the_cohorts_name(tmp_path):
+    CohortWriter(tmp_path, description=DESCRIPTION)
+    for folder in (tmp_path, tmp_path / "derivatives" / "strokesynth"):
+        content = read_json(folder / "dataset_description.json")
+        assert (content["Name"], content["BIDSVersion"]) == ("Test", "1.10.1")
