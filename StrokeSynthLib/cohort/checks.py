@@ -20,8 +20,10 @@ Array = npt.NDArray[Any]
 #: (Helenius et al., AJNR 2002); the range leaves room for infarcts, edema, children and CSF, and is
 #: under a factor of 10 wide, so that no value fits two units.
 PLAUSIBLE_ADC = (0.3, 2.5)
+#: The unit of every ADC inside the library.
+STANDARD_ADC_UNIT = "10^-3 mm^2/s"
 #: Factors from the units in which ADC is stored to 10^-3 mm^2/s.
-ADC_UNITS = {"10^-3 mm^2/s": 1.0, "10^-6 mm^2/s": 1e-3, "mm^2/s": 1e3, "m^2/s": 1e9}
+ADC_UNITS = {STANDARD_ADC_UNIT: 1.0, "10^-6 mm^2/s": 1e-3, "mm^2/s": 1e3, "m^2/s": 1e9}
 #: Key of a volume's metadata: the unit in which the file holds the ADC.
 ADC_UNIT_KEY = "adc_unit"
 
@@ -177,7 +179,7 @@ def in_file_unit(adc: Volume, like: Volume) -> Volume:
 
     ``like`` is the ADC of a loaded case; used when a result goes back to the user.
     """
-    factor = ADC_UNITS[like.metadata.get(ADC_UNIT_KEY, "10^-3 mm^2/s")]
+    factor = ADC_UNITS[like.metadata.get(ADC_UNIT_KEY, STANDARD_ADC_UNIT)]
     storage = Storage(like.storage.dtype, like.storage.slope / factor, like.storage.intercept / factor)
     return replace(adc, array=adc.array / adc.array.dtype.type(factor), storage=storage)
 

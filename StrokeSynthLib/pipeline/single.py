@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..cohort.case import Case
+from ..cohort.checks import ADC_UNIT_KEY, STANDARD_ADC_UNIT, in_file_unit, place_on_grid, read_gray
 from ..cohort.layouts import open_cohort
 from ..cohort.load import load_case, load_examination, load_mask, load_semantic_map
 from ..errors import BadInputError, StrokeSynthError
@@ -139,8 +140,24 @@ def synthesize(
             f"--background-adc {background_adc}: needs --background, the DWI that it belongs to."
         )
     images = open_translator(model, device).translate(volume, mask, seed=seed, background=kept)
-    paths = write_images(out, semantic_map.name.split(".")[0], images)
+    unit = STANDARD_ADC_UNIT
+    if kept is not None and kept.adc is not None and background_adc is not None:
+        unit = kept.adc.metadata[ADC_UNIT_KEY]
+        images = replace(images, adc=_as_in_file(images.adc, kept.adc, background_adc))
+    paths = write_images(out, semantic_map.name.split(".")[0], images, adc_unit=unit)
     return list(paths.values())
+
+
+def _as_in_file(adc: Volume, loaded: Volume, path: Path) -> Volume:
+    """ADC in the unit and storage of the user's file, with that file's very values where nothing changed.
+
+    ``loaded`` is the file's ADC as :func:`StrokeSynthLib.cohort.load.load_examination` gave it.
+    """
+    original = place_on_grid(read_gray(path), loaded, "ADC", [], resample=True)
+    changed = adc.array != loaded.array
+    array = original.array.copy()
+    array[changed] = in_file_unit(adc, loaded).array[changed]
+    return replace(adc, array=array, storage=original.storage)
 
 
 def _segmentation_record(case: Case, mask: Volume, segmenter: Any, name: str, parents: Any) -> dict[str, Any]:

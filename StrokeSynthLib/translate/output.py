@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import provenance
+from ..cohort.checks import STANDARD_ADC_UNIT
 from ..volume import Volume
 from .background import LesionEffect, check_background, preserve
 from .signal import adc_from
@@ -110,13 +111,16 @@ def check_inputs(semantic_map: Volume, lesion: Volume | None, background: Backgr
         check_background(background, semantic_map)
 
 
-def write_images(out_dir: Path | str, name: str, images: SyntheticImages) -> dict[str, Path]:
+def write_images(
+    out_dir: Path | str, name: str, images: SyntheticImages, *, adc_unit: str = STANDARD_ADC_UNIT
+) -> dict[str, Path]:
     """Write DWI, ADC and b0 with a sidecar each; the names say that they are synthetic.
 
+    ``adc_unit`` is what the sidecar says where the ADC was brought to the unit of the patient's file.
     Returns the paths by channel: "dwi", "adc", "b0".
     """
     paths = {}
-    units = {"dwi": "arbitrary", "adc": "10^-3 mm^2/s", "b0": "arbitrary"}
+    units = {"dwi": "arbitrary", "adc": adc_unit, "b0": "arbitrary"}
     for channel, unit in units.items():
         path = Path(out_dir) / f"{name}_synthetic_{channel}.nii.gz"
         provenance.write_with_record(
