@@ -79,10 +79,9 @@ def test_without_a_patient_adc_is_in_the_usual_unit(model: Path, tmp_path: Path)
 
 def test_a_drawn_lesion_says_in_record_and_file_that_it_is_synthetic(tmp_path: Path) -> None:
     person = PopulationModel.load().sample(0, seed=3)
-    small = Volume(
-        np.ascontiguousarray(person.labels[::2, ::2, ::2]), person.affine @ np.diag([2, 2, 2, 1.0])
-    )
-    write_volume(tmp_path / "map.nii.gz", replace(small, storage=Storage("uint8")))
+    half = np.ascontiguousarray(person.labels[::2, ::2, ::2])
+    small = Volume(half, person.affine @ np.diag([2, 2, 2, 1.0]), Storage("uint8"))
+    write_volume(tmp_path / "map.nii.gz", small)
     out = tmp_path / "my own name.nii.gz"
     entries = lesion_for_map(tmp_path / "map.nii.gz", out, LesionRequest(), None, seed=1)
     sidecar = read_json(sidecar_path(out))
