@@ -100,8 +100,8 @@ def main() -> None:
     lines = [
         "# Processor time and memory of single commands", "",
         "`python Testing/Benchmarks/timing.py --work DIR --anatomies DIR`, "
-        f"Python {platform.python_version()}, one thread a process, {os.cpu_count()} cores, load {load:.0f} at "
-        "the end. Start-up is included.", "",
+        f"Python {platform.python_version()}, one thread a process, {os.cpu_count()} cores, load {load:.0f} "
+        "at the end. Start-up is included.", "",
         "| command | CPU seconds | per case | peak memory, MB |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for cost in costs:
