@@ -213,9 +213,9 @@ def draw_figure(groups: dict[str, list[Measured]], held_out: list[Measured]) -> 
     import matplotlib.pyplot as plt
 
     colors = dict(zip(groups, ("#1f4e79", "#5b9bd5", "#c0392b"), strict=True))
-    figure = plt.figure(figsize=(13, 6.4), constrained_layout=True)
-    axes = figure.subplot_mosaic([["v", "c", "s", "t"], ["m0", "m1", "m2", "t"]], width_ratios=[1, 1, 1, 0.9],
-                                    height_ratios=[1.6, 1])  # fmt: skip
+    figure = plt.figure(figsize=(13, 6.3), constrained_layout=True)
+    plots, maps = figure.subfigures(2, 1, height_ratios=[1.75, 1], hspace=0.03)
+    axes = dict(zip("vcst", plots.subplots(1, 4), strict=True))
     ml = _standard_ml()
     for name, group in groups.items():
         label = f"{name} (n = {len(group)})"
@@ -224,32 +224,37 @@ def draw_figure(groups: dict[str, list[Measured]], held_out: list[Measured]) -> 
         counts = np.bincount([min(m.components, 16) for m in group], minlength=17)[1:] / len(group)
         axes["c"].step(np.arange(1, 17), counts, where="mid", color=colors[name], label=label)
     _curve(axes["v"], [m.share * ml for m in held_out], "black", f"held-out masks (n = {len(held_out)})", ":")
-    axes["v"].set(xscale="log", xlabel="volume, ml at the size of the standard brain", ylabel="share below",
+    axes["v"].set(xscale="log", xlabel="ml at the size of the standard brain", ylabel="share below",
                   xlim=(0.02, 500), title="Volume")  # fmt: skip
     axes["v"].legend(fontsize=7, loc="upper left")
     axes["c"].set(
-        xlabel="pieces of 10 mm³ or more (16: 16 and more)", ylabel="share", title="Number of pieces"
+        xlabel="pieces of 10 mm³ or more (last: 16 and more)", ylabel="share", title="Number of pieces"
     )
     axes["s"].set(xlabel="sphericity of the largest piece", ylabel="share below", title="Shape")
     width = 0.27
     for number, (name, group) in enumerate(groups.items()):
         shares = [np.mean([m.shares[a] for m in group]) for a in ARTERIES]
-        axes["t"].barh(np.arange(len(ARTERIES)) + width * number, shares, width, color=colors[name])
+        axes["t"].barh(
+            np.arange(len(ARTERIES)) + width * number, shares, width, color=colors[name], label=name
+        )
     axes["t"].set(
         yticks=np.arange(len(ARTERIES)) + width, xlabel="mean share of the infarct", title="Territory"
     )
     axes["t"].set_yticklabels(ARTERIES, fontsize=8)
     axes["t"].invert_yaxis()
-    for number, (name, group) in enumerate(groups.items()):
+    for key in "cst":
+        axes[key].legend(fontsize=7)
+    panels = maps.subplots(1, 3)
+    for axis, (name, group) in zip(panels, groups.items(), strict=True):
         smooth = probability(group)
         views = [smooth.max(axis=2).T, smooth.max(axis=1).T, np.maximum(smooth, smooth[::-1]).max(axis=0).T]
         height = max(view.shape[0] for view in views)
         row = np.concatenate([np.pad(view, ((0, height - view.shape[0]), (1, 1))) for view in views], axis=1)
-        image = axes[f"m{number}"].imshow(row, origin="lower", cmap="magma", vmin=0, vmax=0.12)
-        axes[f"m{number}"].set_title(f"{name}, along z, y, x", fontsize=9)
-        axes[f"m{number}"].axis("off")
-    figure.colorbar(image, ax=[axes["m0"], axes["m1"], axes["m2"]], location="bottom", shrink=0.4, aspect=40,
-                    label="share of infarcts that cover a point (largest along the axis)")  # fmt: skip
+        image = axis.imshow(row, origin="lower", cmap="magma", vmin=0, vmax=0.12)
+        axis.set_title(f"{name}: from above, front, side", fontsize=10)
+        axis.axis("off")
+    maps.colorbar(image, ax=panels, location="right", shrink=0.8, aspect=12,
+                  label="share of infarcts\nthat cover a point\n(largest along the axis)")  # fmt: skip
     figure.savefig(HERE.with_suffix(".png"), dpi=100)
 
 
