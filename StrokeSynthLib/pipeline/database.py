@@ -93,7 +93,7 @@ class DatabaseRecipe:
                     Lesion=dict(lesion.record) if lesion else {"source": "none"},
                     Translation=dict(images.record),
                 ),
-                {"lesion-free cases": int(lesion_free)},
+                {"without a lesion": int(lesion_free)},
             )  # fmt: skip
 
         return make

@@ -90,7 +90,7 @@ class SimulationRecipe:
                     Lesion=dict(lesion.record) if lesion else {"source": "none"},
                     Scan=dict(scan.record),
                 ),
-                {"rejected lesion masks": rejected, "lesion-free cases": int(lesion_free)},
+                {"lesion masks refused": rejected, "without a lesion": int(lesion_free)},
             )  # fmt: skip
 
         return make
