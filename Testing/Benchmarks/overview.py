@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--demo", type=Path, required=True)
     parser.add_argument("--arm", default="physics")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--volume-ml", type=float, default=30.0)
+    parser.add_argument("--volume-ml", type=float, default=60.0)
     arguments = parser.parse_args()
     cases = [load_case(files) for files in open_cohort(arguments.demo / "test").cases]
     case = min(cases, key=lambda c: abs(c.lesion_ml - arguments.volume_ml))
