@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from ..study.plan import StudyPlan
     from ..study.report import findings, write_report
     from ..study.runner import run_study
-    from ..study.tables import text_table
+    from ..study.tables import markdown, strata, text_table
 
     plan = StudyPlan(
         arguments.cohort, arguments.test, arguments.out, tuple(arguments.arms), tuple(arguments.cases),
@@ -82,7 +82,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         report_path(plan.out), title, introduction, results, study_sections(plan, results), plan.seed
     )
     table = text_table(results, plan.seed)
-    write_text(plan.out / "table.md", table + "\n")
+    by_volume = markdown(strata(results, plan.seed))
+    write_text(
+        plan.out / "table.md", f"{table}\n\nDice, %, by volume of the reference lesion:\n\n{by_volume}\n"
+    )
     write_json(
         plan.out / "study.json", {"settings": plan.settings(), "findings": findings(results, plan.seed)}
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import RESEARCH_NOTICE, __version__
 from ..files import write_text
-from .tables import SCORES, Result, rows, verdict
+from .tables import SCORES, Result, rows, strata, verdict
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; color: #222;
@@ -69,6 +69,9 @@ def write_report(
     parts += [f"<p>{html.escape(text)}</p>" for text in introduction]
     parts.append("<h2>Result</h2>" + _table(results, seed))
     parts.append("<p>Mean over test cases [95 % interval, bootstrap over trainings and cases].</p>")
+    lines = [[html.escape(cell) for cell in line] for line in strata(results, seed)]
+    body = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines]
+    parts.append("<p>Dice, %, by volume of the reference lesion:</p><table>" + "".join(body) + "</table>")
     parts.append(
         "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in findings(results, seed)) + "</ul>"
     )

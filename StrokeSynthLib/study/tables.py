@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..evaluate.summary import LESION_FREE, STRATA, stratum_of
 from .statistics import Estimate, difference, estimate
 
 Result = Mapping[str, Any]
@@ -87,6 +88,39 @@ def verdict(row: Row) -> str:
     return f"{row.arm}, {row.cases} cases: {finding} ({row.gain.text(100)} Dice points)."
 
 
+def strata(results: Sequence[Result], seed: int = 0) -> list[list[str]]:
+    """Dice by reference volume: a heading line, then a line for each arm and number of cases.
+
+    Lesion-free cases are left out: their Dice only says whether anything was marked.
+    """
+    names = [name for name in STRATA if name != LESION_FREE]
+    lines = [["arm", "clinical cases", *names, "all with a lesion"]]
+    for row in rows(results, seed):
+        runs = [r for r in results if r["arm"] == row.arm and r["cases"] == row.cases]
+        volumes = {name: _number(one.get("reference_ml")) for name, one in runs[0]["scores"].items()}
+        order = sorted(volumes)
+        table = score_table(results, row.arm, row.cases, "dice")
+        cells = [row.arm, str(row.cases)]
+        for stratum in (*names, None):
+            chosen = [
+                index
+                for index, name in enumerate(order)
+                if volumes[name] > 0 and stratum in (None, stratum_of(volumes[name]))
+            ]
+            text = estimate(table[:, chosen], seed).text(100) if chosen else "-"
+            cells.append(f"{text} (n = {len(chosen)})" if chosen else text)
+        lines.append(cells)
+    return lines
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells, the first one headings, as an aligned Markdown table."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    out = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
+    out.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(out)
+
+
 def text_table(results: Sequence[Result], seed: int = 0) -> str:
     """The table for a terminal or a Markdown file: mean and 95 % interval."""
     headings = ["arm", "clinical cases", *(heading for heading, _, _ in SCORES.values()), "Dice gain"]
@@ -96,9 +130,4 @@ def text_table(results: Sequence[Result], seed: int = 0) -> str:
         cells += [row.estimates[name].text(factor, digits) for name, (_, factor, digits) in SCORES.items()]
         cells.append(row.gain.text(100) if row.gain else "")
         lines.append(cells)
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    rendered = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    rendered.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(rendered)
+    return markdown(lines)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from StrokeSynthLib.study.statistics import difference, estimate
-from StrokeSynthLib.study.tables import rows, text_table, verdict
+from StrokeSynthLib.study.tables import rows, strata, text_table, verdict
 
 
 def results(arms: dict[str, list[list[float | None]]]) -> list[dict[str, object]]:
@@ -90,3 +90,16 @@ def test_verdict_follows_the_interval_in_all_three_directions() -> None:
 def test_text_table_has_a_line_for_each_arm() -> None:
     text = text_table(results({"clinical": [[0.5, 0.7]], "physics": [[0.6, None]]}))
     assert [line.split("|")[1].strip() for line in text.splitlines()[2:]] == ["clinical", "physics"]
+
+
+def test_strata_sort_cases_by_reference_volume_and_leave_lesion_free_ones_out() -> None:
+    volumes = [0.5, 3.0, 50.0, 0.0]
+    table = results({"clinical": [[0.1, 0.3, 0.9, 1.0]]})
+    for (_, one), ml in zip(sorted(table[0]["scores"].items()), volumes, strict=True):  # type: ignore[attr-defined]
+        one["reference_ml"] = ml
+    heading, line = strata(table)
+    cells = dict(zip(heading, line, strict=True))
+    assert cells["under 1 ml"].startswith("10.0")
+    assert cells["20 ml and more"].startswith("90.0")
+    assert cells["5 to 20 ml"] == "-"
+    assert cells["all with a lesion"].startswith("43.3")
