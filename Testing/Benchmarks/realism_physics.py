@@ -2,17 +2,19 @@
 
     python -m Testing.Benchmarks.realism_physics [--data ../shared/data]
 
-Writes realism_physics.png and realism_physics.json beside this script. The real examination is the sample
-of the ISLES'22 challenge (ezequieldlrosa/DeepIsles, CC BY-SA 4.0; Hernandez Petzsche et al., Scientific Data
-2022, 9:762). It has no reference mask, so everything is measured alike on both: on DWI and ADC alone.
+Writes realism_physics.png and realism_physics.json beside this script. Simulated are older people of the
+shipped population model with procedural infarcts, skull-stripped as the real examination is. That one is the
+sample of the ISLES'22 challenge (ezequieldlrosa/DeepIsles, CC BY-SA 4.0; Hernandez Petzsche et al.,
+Scientific Data 2022, 9:762). It has no reference mask, so everything is measured alike on both: on DWI and
+ADC alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, stats
 
-from StrokeSynthLib.anatomy.anatomy import Anatomy
-from StrokeSynthLib.anatomy.labels import read_labels
-from StrokeSynthLib.anatomy.source import RegistrationCache, open_anatomies
-from StrokeSynthLib.files import sha256_of
+from StrokeSynthLib.anatomy.source import open_anatomies
+from StrokeSynthLib.files import write_json
 from StrokeSynthLib.lesions.lesion import LesionRequest
-from StrokeSynthLib.lesions.masks import held_out_names, person_of
 from StrokeSynthLib.lesions.source import open_lesions
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.scanner.protocols import PROTOCOLS
 from StrokeSynthLib.scanner.simulate import acquire
-from StrokeSynthLib.volume import file_stem, read_volume
+from StrokeSynthLib.volume import read_volume
 from Testing.paths import SHARED
 
 Array = npt.NDArray[Any]
@@ -40,9 +39,20 @@ PROTOCOL = "3T-2mm"
 SEED = 2022
 #: ADC limits of normal tissue and of fluid (10^-3 mm^2/s).
 TISSUE, FLUID = (0.6, 1.1), 2.6
-#: Middle-aged and old people of the training set, as the real patient.
-PEOPLE = ("training_seg_06", "training_seg_08", "training_seg_12", "training_seg_11", "training_seg_10")
-LEVELS = (0.16, 0.30, 0.40, 0.50, 0.62, 0.76, 0.90)
+#: The real patient is old: of the people drawn, those of the older half are taken.
+AGE_AT_LEAST = 0.0
+#: What is asked for in the examinations that are shown, by the person's number; the others have any lesion.
+REQUESTS = {
+    5: LesionRequest("MCA", "left", 40.0, 1),
+    0: LesionRequest("PCA", "right", 25.0),
+}
+#: Age of the lesions that are shown (hours); of the others it is drawn.
+SHOWN_AGE = 24.0
+#: Levels of the slices, as share of the brain's height.
+LEVELS = (0.24, 0.34, 0.42, 0.50, 0.62, 0.76)
+#: Of lesion voxels in real 3 T examinations, DWI over tissue: mean, 10th and 90th percentile.
+REAL_LESIONS = (1.58, 1.14, 2.23)
+COLORS = {"tissue": "#2a7f3f", "fluid": "#7b4fa3", "lesion": "#d62728"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,6 @@ class Examination:
     adc: Array
     b0: Array
     lesion: Array | None = None
-    tissue_map: Array | None = None
 
     @property
     def brain(self) -> Array:
@@ -80,32 +89,23 @@ def real_examination(data: Path) -> Examination:
     return Examination("real", dwi, adc, dwi * np.exp(np.clip(adc, 0.0, 5.0)))
 
 
-def simulated_examinations(data: Path, count: int) -> list[Examination]:
-    """Skull-stripped scans of training people, then of the population model, with real lesion masks."""
-    held_out = set(held_out_names())
-    files = (data / "lesions").glob("*_lesion.nii.gz")
-    names = sorted(person for person in map(person_of, files) if person not in held_out)
-    lesions = open_lesions(data / "lesions", names)
-    population = open_anatomies(None)
-    people = [registered(data / "anatomy" / f"{name}.nii.gz") for name in PEOPLE]
-    people += [population.draw(k, SEED) for k in range(2)]
-    return [simulated(anatomy, lesions, k) for k, anatomy in enumerate(people[:count])]
-
-
-def registered(path: Path) -> Anatomy:
-    """A label map with its place in standard space."""
-    labels = read_labels(path)
-    correspondence = RegistrationCache().correspondence(labels, sha256_of(path))
-    return Anatomy(labels.array, labels.affine, correspondence, file_stem(path))
-
-
-def simulated(anatomy: Anatomy, lesions: Any, number: int) -> Examination:
-    """One skull-stripped scan with a lesion."""
-    rng = generator(SEED, "realism", number)
-    lesion = lesions.draw(anatomy, LesionRequest(), rng)
-    scan = acquire(anatomy, lesion, PROTOCOLS[PROTOCOL], rng, skull_stripped=True)
-    volumes = [v.canonical().array for v in (scan.dwi, scan.adc, scan.b0, scan.lesion, scan.semantic_map)]
-    return Examination(anatomy.name, volumes[0], volumes[1], volumes[2], volumes[3], volumes[4])
+def simulated_examinations(count: int) -> dict[int, Examination]:
+    """Skull-stripped scans of people of the population model, by number, with procedural infarcts."""
+    people, lesions = open_anatomies(None), open_lesions(None)
+    examinations: dict[int, Examination] = {}
+    for number in itertools.count():
+        if len(examinations) == count:
+            return examinations
+        anatomy = people.draw(number, SEED)
+        if anatomy.record["parameters"]["age"] < AGE_AT_LEAST:
+            continue
+        rng = generator(SEED, "realism", number)
+        lesion = lesions.draw(anatomy, REQUESTS.get(number, LesionRequest()), rng)
+        age = SHOWN_AGE if number in REQUESTS else None
+        scan = acquire(anatomy, lesion, PROTOCOLS[PROTOCOL], rng, skull_stripped=True, lesion_age_hours=age)
+        volumes = [v.canonical().array for v in (scan.dwi, scan.adc, scan.b0, scan.lesion)]
+        examinations[number] = Examination(anatomy.name, *volumes)
+    raise AssertionError
 
 
 def measure(examination: Examination) -> dict[str, float]:
@@ -173,97 +173,141 @@ def _normalized(examination: Examination, image: str) -> Array:
     return np.asarray(inside if image == "adc" else inside / np.median(values[examination.tissue]))
 
 
-def draw(real: Examination, simulated: Sequence[Examination], path: Path) -> None:
-    """Slices of the real and of two simulated examinations, and histograms."""
+def draw(real: Examination, by_number: Mapping[int, Examination], path: Path) -> None:
+    """Slices of the real and of two simulated examinations; below, histograms."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from PIL import Image
 
-    shown = {"dwi": [real, *simulated[:3]], "b0": [real, simulated[0]], "adc": [real, simulated[0]]}
-    figure = plt.figure(figsize=(12.6, 21.5), dpi=76)
-    rows = [(image, e) for image, examinations in shown.items() for e in examinations]
-    grid = figure.add_gridspec(
-        len(rows) + 1, 1, height_ratios=[1.0] * len(rows) + [1.9], hspace=0.03, left=0.06, right=0.985,
-        top=0.965, bottom=0.055,
-    )  # fmt: skip
-    for row, (image, examination) in enumerate(rows):
-        axis = figure.add_subplot(grid[row])
-        scale = (
-            3.0
-            if image == "adc"
-            else (2.2 if image == "dwi" else 3.2) * np.median(getattr(examination, image)[examination.tissue])
-        )
-        axis.imshow(_strip(examination, image), cmap="gray", vmin=0, vmax=scale, aspect="equal")
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.set_ylabel(f"{image.upper() if image != 'b0' else 'b0'}\n{examination.name}", fontsize=8)
-    bottom = grid[len(rows)].subgridspec(1, 3, wspace=0.18)
-    for column, image in enumerate(("dwi", "b0", "adc")):
-        _histograms(figure.add_subplot(bottom[column]), real, simulated, image)
-    figure.suptitle(
-        "A real 3 T examination (ISLES'22 sample, Hernandez Petzsche et al. 2022, CC BY-SA 4.0)"
-        " and simulated ones",
-        fontsize=11,
+    shown = [("real 3 T\nexamination", real)]
+    shown += [(f"simulated {n}", by_number[number]) for n, number in enumerate(REQUESTS, 1)]
+    simulated = list(by_number.values())
+    windows = {"dwi": ("DWI", 2.2), "b0": ("b0", 4.5), "adc": ("ADC", 3.0)}
+    figure = plt.figure(figsize=(10.4, 24.0))
+    outer = figure.add_gridspec(
+        2, 1, height_ratios=[3.2, 1.0], hspace=0.05, left=0.075, right=0.985, top=0.956, bottom=0.024
     )
-    figure.savefig(path)
+    pictures = outer[0].subgridspec(3, 1, hspace=0.025)
+    for group, (image, (title, top)) in enumerate(windows.items()):
+        rows = pictures[group].subgridspec(3, 1, hspace=0.015)
+        for row, (name, examination) in enumerate(shown):
+            axis = figure.add_subplot(rows[row])
+            scale = (
+                1.0 if image == "adc" else float(np.median(getattr(examination, image)[examination.tissue]))
+            )
+            axis.imshow(
+                _strip(examination, image), cmap="gray", vmin=0, vmax=top * scale, interpolation="bicubic"
+            )
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_ylabel(name, fontsize=10, color="black" if row else "#b35900")
+            axis.text(0.006, 0.95, title, color="white", fontsize=11, va="top", transform=axis.transAxes)
+    plots = outer[1].subgridspec(2, 3, wspace=0.2, hspace=0.42)
+    for column, image in enumerate(windows):
+        _brain_histogram(figure.add_subplot(plots[0, column]), real, simulated, image)
+        _part_histogram(figure.add_subplot(plots[1, column]), real, simulated, image)
+    figure.suptitle(
+        "SIMULATED diffusion MR beside one real 3 T examination\n"
+        f"Simulated: older people of the population model, procedural infarcts (shown at {SHOWN_AGE:g} h: "
+        f"left MCA, right PCA), protocol {PROTOCOL}.\nReal: sample of ISLES'22 (Hernandez Petzsche et al., "
+        "Scientific Data 2022, 9:762; CC BY-SA 4.0). The patient's right is on the left.",
+        fontsize=10.5, y=0.989,
+    )  # fmt: skip
+    figure.savefig(path, dpi=90)
     plt.close(figure)
-    # 160 colors are enough for gray images and a few lines, at a third of the size.
     with Image.open(path) as image_file:
-        few = image_file.convert("RGB").quantize(160, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(path, optimize=True)
+        _few_colors(np.asarray(image_file.convert("RGB"))).save(path, optimize=True)
+
+
+def _few_colors(pixels: Array) -> Any:
+    """Palette image: 192 grays and 64 colors are enough here, at a third of the size."""
+    from PIL import Image
+
+    grays = np.linspace(0, 255, 192).round().astype(np.uint8)
+    colored = pixels[np.ptp(pixels.astype(int), axis=2) > 24]
+    colors = Image.fromarray(colored[None]).quantize(64, Image.Quantize.MEDIANCUT).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*np.repeat(grays, 3).tolist(), *(colors or [])[: 3 * 64]])
+    few = Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
+    # The library's search for the nearest color is a little coarse: a page is white.
+    numbers = np.array(few)
+    numbers[(pixels == 255).all(axis=2)] = len(grays) - 1
+    exact = Image.fromarray(numbers, "P")
+    exact.putpalette(few.getpalette() or [])
+    return exact
 
 
 def _strip(examination: Examination, image: str) -> Array:
-    """Axial slices side by side."""
-    levels = np.flatnonzero(examination.brain.any(axis=(0, 1)))
-    where = [int(levels[0] + share * (levels[-1] - levels[0])) for share in LEVELS]
-    ys = np.flatnonzero(examination.brain.any(axis=(0, 2)))
-    middle = (int(ys[0]) + int(ys[-1])) // 2
-    xs = np.flatnonzero(examination.brain.any(axis=(1, 2)))
-    center = (int(xs[0]) + int(xs[-1])) // 2
+    """Axial slices side by side, in radiological convention."""
+    where = np.nonzero(examination.brain)
+    low, high = (f(where, axis=1) for f in (np.min, np.max))
+    levels = [round(float(low[2] + share * (high[2] - low[2]))) for share in LEVELS]
+    x, y = ((int(a) + int(b)) // 2 + 50 for a, b in zip(low[:2], high[:2], strict=True))
     values = np.pad(getattr(examination, image), ((50, 50), (50, 50), (0, 0)))
-    part = values[center + 50 - 40 : center + 50 + 40, middle + 50 - 48 : middle + 50 + 48]
-    return np.concatenate([part[::-1, ::-1, z].T for z in where], axis=1)
+    part = values[x - 38 : x + 38, y - 46 : y + 46]
+    return np.concatenate([part[::-1, ::-1, z].T for z in levels], axis=1)
 
 
-def _histograms(axis: Any, real: Examination, simulated: Sequence[Examination], image: str) -> None:
-    top = {"dwi": 2.8, "b0": 6.5, "adc": 4.0}[image]
-    bins = np.linspace(0.0, top, 81)
-    axis.hist(_normalized(real, image), bins, density=True, color="0.75", label="real, brain")
-    for number, examination in enumerate(simulated):
-        values = _normalized(examination, image)
-        axis.hist(
-            values, bins, density=True, histtype="step", color="C0", alpha=0.45,
-            label="simulated, brain" if number == 0 else None,
-        )  # fmt: skip
-    for name, color, of in (("tissue", "C2", _tissue_values), ("fluid", "C4", _fluid_values)):
-        kinds = ((("real",), [real], "--"), (("simulated",), simulated, "-"))
-        for (kind,), examinations, style in kinds:
-            values = np.concatenate([of(e, image) for e in examinations])
-            counts, edges = np.histogram(values, bins, density=True)
-            axis.plot((edges[1:] + edges[:-1]) / 2, 0.35 * counts, style, color=color, lw=1.2,
-                      label=f"{name}, {kind} (x 0.35)")  # fmt: skip
-    lesions = [e for e in simulated if e.lesion is not None and e.lesion.any()]
-    values = np.concatenate([_of(e, image, e.lesion > 0) for e in lesions])
+TOPS = {"dwi": 2.8, "b0": 6.5, "adc": 4.0}
+UNITS = {"dwi": "DWI / tissue", "b0": "b0 / tissue", "adc": "ADC ($10^{-3}$ mm$^2$/s)"}
+
+
+def _density(values: Array, bins: Array) -> tuple[Array, Array]:
     counts, edges = np.histogram(values, bins, density=True)
+    return (edges[1:] + edges[:-1]) / 2, counts
+
+
+def _brain_histogram(axis: Any, real: Examination, simulated: Sequence[Examination], image: str) -> None:
+    """The whole brain: the real one filled, the simulated ones as lines."""
+    bins = np.linspace(0.0, TOPS[image], 71)
+    axis.fill_between(*_density(_normalized(real, image), bins), step="mid", color="0.78", label="real")
+    for number, examination in enumerate(simulated):
+        label = f"simulated (n = {len(simulated)})" if number == 0 else None
+        axis.plot(*_density(_normalized(examination, image), bins), color="#1f77b4", lw=0.9, alpha=0.6,
+                  label=label)  # fmt: skip
+    axis.set_title("whole brain", fontsize=10)
+    _finish(axis, image)
+
+
+def _part_histogram(axis: Any, real: Examination, simulated: Sequence[Examination], image: str) -> None:
+    """Normal tissue, fluid and lesion, each with an area of 1."""
+    bins = np.linspace(0.0, TOPS[image], 71)
+    for name, of in (("tissue", _tissue_values), ("fluid", _fluid_values)):
+        axis.plot(*_density(of(real, image), bins), "--", color=COLORS[name], lw=1.5, label=f"{name}, real")
+        pooled = np.concatenate([of(examination, image) for examination in simulated])
+        axis.plot(*_density(pooled, bins), color=COLORS[name], lw=1.5, label=f"{name}, simulated")
     axis.plot(
-        (edges[1:] + edges[:-1]) / 2, 0.35 * counts, color="C3", lw=1.2, label="lesion, simulated (x 0.35)"
+        *_density(_lesion_values(simulated, image), bins),
+        color=COLORS["lesion"],
+        lw=1.5,
+        label="lesion, simulated",
     )
-    unit = {"dwi": "DWI / tissue", "b0": "b0 / tissue", "adc": "ADC ($10^{-3}$ mm$^2$/s)"}[image]
-    axis.set_xlabel(unit)
-    axis.set_yticks([])
-    axis.set_xlim(0, top)
     if image == "dwi":
-        axis.axvspan(1.14, 2.23, ymin=0.0, ymax=0.02, color="C3", alpha=0.5)
-        axis.legend(fontsize=6.5, loc="upper right")
+        axis.plot(REAL_LESIONS[1:], [0.12, 0.12], color=COLORS["lesion"], lw=5, alpha=0.35,
+                  solid_capstyle="butt", label="lesions in real 3 T,\n10th to 90th percentile")  # fmt: skip
+    axis.set_title("tissue, fluid, lesion (each of area 1)", fontsize=10)
+    _finish(axis, image)
+
+
+def _finish(axis: Any, image: str) -> None:
+    axis.set_xlabel(UNITS[image], fontsize=10)
+    axis.set_ylabel("density of voxels", fontsize=9)
+    axis.tick_params(labelsize=8)
+    axis.set_xlim(0, TOPS[image])
+    axis.set_ylim(bottom=0)
+    axis.legend(fontsize=7.5, frameon=False, loc="upper right")
 
 
 def _of(examination: Examination, image: str, where: Array) -> Array:
     values = getattr(examination, image)
     scale = 1.0 if image == "adc" else np.median(values[examination.tissue])
     return np.asarray(values[where] / scale)
+
+
+def _lesion_values(examinations: Sequence[Examination], image: str) -> Array:
+    return np.concatenate([_of(e, image, e.lesion > 0) for e in examinations if e.lesion is not None])
 
 
 def _tissue_values(examination: Examination, image: str) -> Array:
@@ -279,15 +323,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--count", type=int, default=7)
+    parser.add_argument("--count", type=int, default=8)
     arguments = parser.parse_args()
-    real = real_examination(arguments.data)
-    simulated = simulated_examinations(arguments.data, arguments.count)
-    report(real, simulated)
+    report(real_examination(arguments.data), simulated_examinations(arguments.count))
 
 
-def report(real: Examination, simulated: Sequence[Examination], folder: Path = HERE) -> None:
+def report(real: Examination, by_number: Mapping[int, Examination], folder: Path = HERE) -> None:
     """Write figure and numbers."""
+    simulated = list(by_number.values())
     measured = [measure(e) for e in simulated]
     summary = {
         key: {
@@ -298,24 +341,25 @@ def report(real: Examination, simulated: Sequence[Examination], folder: Path = H
         }
         for key in measured[0]
     }
-    lesions = [e for e in simulated if e.lesion is not None and e.lesion.any()]
-    ratios = np.concatenate([_of(e, "dwi", e.lesion > 0) for e in lesions]) if lesions else np.array([np.nan])
+    ratios = _lesion_values(simulated, "dwi")
     numbers = {
         "protocol": PROTOCOL,
         "seed": SEED,
         "simulated": [e.name for e in simulated],
+        "people": f"shipped population model, age coordinate at least {AGE_AT_LEAST:g}; procedural infarcts",
+        "shown": [{"name": by_number[n].name, **asdict(request)} for n, request in REQUESTS.items()],
         "measures": summary,
         "wasserstein": distances(real, simulated),
         "lesion_dwi_over_tissue": {
             "simulated": [float(ratios.mean()), *(float(v) for v in np.percentile(ratios, [10, 90]))],
-            "real_3T_examinations": [1.58, 1.14, 2.23],
+            "real_3T_examinations": list(REAL_LESIONS),
             "what": "mean, 10th and 90th percentile of voxels",
         },
         "source_of_real": "ISLES'22 sample, CC BY-SA 4.0; Hernandez Petzsche et al., Sci Data 2022, 9:762",
         "command": "python -m Testing.Benchmarks.realism_physics",
     }
-    (folder / "realism_physics.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    draw(real, simulated, folder / "realism_physics.png")
+    write_json(folder / "realism_physics.json", numbers)
+    draw(real, by_number, folder / "realism_physics.png")
 
 
 if __name__ == "__main__":
