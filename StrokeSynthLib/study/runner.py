@@ -60,8 +60,8 @@ def run_study(
         fits = [(plan, subset, kind, draws[subset]) for subset, kind in sorted(made)]
         run_parallel(_fit_translator, fits, "Fitting translators", progress, workers)
         wanted = {(run.subset, run.arm.translator, run.arm.lesions) for run in missing if run.arm.translator}
-        # A single database is spread over the processes, several get one each.
-        spread = workers if len(wanted) == 1 else 1
+        # Fewer databases than processes share them out.
+        spread = max(1, workers // max(1, len(wanted)))
         databases = [(plan, *key, spread) for key in sorted(wanted)]
         run_parallel(_make_database, databases, "Making synthetic databases", progress, workers)
         trainings = [(plan, run, draws[run.subset], test) for run in missing]
