@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,31 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_outputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None] = ()) -> None:
+    """Refuse outputs that would replace an input or each other, before anything is computed.
+
+    Raises
+    ------
+    BadInputError
+        Naming the file.
+    """
+    kept = {Path(path).resolve() for path in inputs if path is not None}
+    seen: set[Path] = set()
+    for path in outputs:
+        if path is None:
+            continue
+        target = Path(path).resolve()
+        if target in kept:
+            raise BadInputError(
+                f"{path}: is an input and would be overwritten; choose another name for the output."
+            )
+        if target in seen:
+            raise BadInputError(f"{path}: is named for two outputs; give each its own name.")
+        if target.is_dir():
+            raise BadInputError(f"{path}: is a folder, a file name is needed for this output.")
+        seen.add(target)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from . import __version__
 from .errors import BadInputError
-from .files import read_json, replacing_folder, write_json, write_text
+from .files import read_json, replacing_folder, sha256_of, write_json, write_text
 from .schema import SCHEMA_VERSION
 
 SHIPPED = Path(__file__).parent / "models"
@@ -120,6 +120,10 @@ def open_model(name_or_path: str | Path, *kinds: str) -> ModelFolder:
         raise BadInputError(
             f"{folder}: made for tissue classes {schema}, this is {SCHEMA_VERSION}; train it again."
         )
+    for name, checksum in dict(content.get("weights") or {}).items():
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != checksum:
+            raise BadInputError(f"{path}: missing or damaged; the model folder is not whole, copy it again.")
     if kinds and kind not in kinds:
         raise BadInputError(f"{folder}: is a model of kind {kind}; one of {', '.join(kinds)} is needed.")
     return ModelFolder(folder, kind, config, training, model_hash(folder))
@@ -154,10 +158,11 @@ def save_model(
             )
             # safetensors makes files private; a model is for everyone who may read its folder.
             (temporary / "weights.safetensors").chmod(0o644)
+        checksums = {path.name: sha256_of(path) for path in weight_files(temporary)}
         write_json(
             temporary / "model.json",
             {"kind": kind, "schema": SCHEMA_VERSION, "version": __version__,
-             "config": dict(config), "training": dict(training)},
+             "config": dict(config), "training": dict(training), "weights": checksums},
         )  # fmt: skip
         write_text(temporary / "card.md", card)
     return open_model(folder, kind)

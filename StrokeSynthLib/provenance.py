@@ -7,7 +7,7 @@ field carries a short form, so that a synthetic image says so even when it trave
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from . import RESEARCH_NOTICE, __version__
-from .files import write_json
-from .volume import Storage, Volume, file_stem, write_volume
+from .errors import BadInputError
+from .files import check_outputs, write_json
+from .volume import WRITTEN_ENDINGS, Storage, Volume, file_stem, write_volume
 
 #: NIfTI's description field holds 79 characters.
 SYNTHETIC_DESCRIPTION = "SYNTHETIC image (StrokeSynth). Research use only, not a patient's."
+PARTLY_SYNTHETIC_DESCRIPTION = "SYNTHETIC lesion (StrokeSynth) in a patient's image. Research use only."
 DERIVED_DESCRIPTION = "Made by StrokeSynth. Research use only, not for diagnosis."
 
 
@@ -47,6 +49,23 @@ def sidecar_path(path: Path | str) -> Path:
     return path.with_name(file_stem(path) + ".json")
 
 
+def check_image_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse image outputs of an unknown format, or that (or whose sidecars) would replace an input.
+
+    Raises
+    ------
+    BadInputError
+        Naming the file.
+    """
+    named = [path for path in outputs if path is not None]
+    for path in named:
+        if not path.name.lower().endswith(WRITTEN_ENDINGS):
+            raise BadInputError(f"{path}: images are written as {', '.join(WRITTEN_ENDINGS)}; choose one.")
+    sources = [path for path in inputs if path is not None]
+    sidecars = [sidecar_path(path) for path in sources if path.is_file()]
+    check_outputs([*named, *map(sidecar_path, named)], [*sources, *sidecars])
+
+
 def write_with_record(
     path: Path | str, volume: Volume, entries: Mapping[str, Any], storage: Storage | None = None
 ) -> None:
@@ -56,5 +75,7 @@ def write_with_record(
     without the record that says it is synthetic.
     """
     text = SYNTHETIC_DESCRIPTION if entries.get("Synthetic") else DERIVED_DESCRIPTION
+    if "patient" in str(entries.get("OutsideLesion", "")):
+        text = PARTLY_SYNTHETIC_DESCRIPTION
     write_json(sidecar_path(path), dict(entries))
     write_volume(path, replace(volume, metadata={**volume.metadata, "descrip": text}), storage)

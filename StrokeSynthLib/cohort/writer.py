@@ -183,9 +183,13 @@ class CohortWriter:
         before = existing["StrokeSynth"]
         for key in sorted({*before, *self._description} - _MAY_CHANGE):
             if before.get(key) != self._description.get(key):
+                old, new = before.get(key), self._description.get(key)
+                if isinstance(old, dict) and isinstance(new, dict):
+                    key = next(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+                    old, new = old.get(key), new.get(key)
                 raise BadInputError(
-                    f"{self.out}: holds a cohort made with {key} {before.get(key)}, now it is "
-                    f"{self._description.get(key)}; choose another folder or the same settings."
+                    f"{self.out}: holds a cohort made with {key} {old}, now it is {new}; choose another "
+                    "folder or the same settings."
                 )
 
     def _write_frame(self) -> None:

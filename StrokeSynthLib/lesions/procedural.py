@@ -109,7 +109,9 @@ def _check(request: LesionRequest) -> None:
     if request.side is not None and request.side not in SIDES:
         raise BadInputError(f"--side {request.side}: is not known; choose {', '.join(SIDES)}.")
     if request.volume_ml is not None and not 0.003 <= request.volume_ml < 2000.0:
-        raise BadInputError(f"--volume-ml {request.volume_ml:g}: give a volume from 0.003 ml up.")
+        raise BadInputError(
+            f"--volume-ml {request.volume_ml:g}: give a volume of 0.003 to 2000 ml, less than the brain."
+        )
     if request.number is not None and not 1 <= request.number <= 200:
         raise BadInputError(f"--number {request.number}: give 1 to 200.")
 

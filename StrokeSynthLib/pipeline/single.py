@@ -17,7 +17,7 @@ from ..errors import BadInputError, StrokeSynthError
 from ..files import sha256_of
 from ..lesions.lesion import LesionRequest
 from ..progress import Progress, ProgressEvent, silent
-from ..provenance import content_hash, record, write_with_record
+from ..provenance import check_image_outputs, content_hash, record, write_with_record
 from ..randomness import generator
 from ..volume import Storage, Volume
 
@@ -58,6 +58,7 @@ def map_of_examination(
     """
     from ..anatomy.from_image import estimate_map
 
+    check_image_outputs([out], [*dwi, adc])
     case = _examination(dwi, adc, b_value, say)
     semantic_map = estimate_map(case, progress)
     entries = record(
@@ -79,6 +80,7 @@ def lesion_for_map(
     from ..lesions.source import open_lesions
     from ..lesions.statistics import describe
 
+    check_image_outputs([out], [semantic_map])
     volume = load_semantic_map(semantic_map)
     anatomy = anatomy_of_map(volume, semantic_map.name)
     lesion = open_lesions(lesions).draw(anatomy, request, generator(seed, "lesion"))
@@ -201,6 +203,7 @@ def segment_examination(
     """
     from ..segment.registry import open_segmenter
 
+    check_image_outputs([out, probability, uncertainty], [*dwi, adc])
     name = model or DEFAULT_SEGMENTER
     progress(ProgressEvent("Segmenting", 0, 3))
     segmenter = open_segmenter(name, device)

@@ -11,7 +11,7 @@ from ..cohort.case import CaseFiles
 from ..cohort.layouts import open_cohort
 from ..cohort.load import load_case
 from ..errors import BadInputError, StrokeSynthError
-from ..modelfolder import ModelFolder
+from ..modelfolder import ModelFolder, open_model
 from ..progress import Progress, ProgressEvent, silent
 from .single import keep_map
 
@@ -28,7 +28,9 @@ def usable_cases(
     BadInputError
         When none is left.
     """
-    opened = open_cohort(cohort, maps)
+    # A folder that is missing or still empty is where maps will be made.
+    filled = maps is not None and maps.is_dir() and any(maps.rglob("*_dseg.*"))
+    opened = open_cohort(cohort, maps if filled else None)
     usable = []
     for done, files in enumerate(opened.cases):
         progress(ProgressEvent("Checking cases", done, len(opened.cases)))
@@ -89,6 +91,24 @@ def with_maps(
     return ready
 
 
+def finished(out: Path, resume: object, say: Say) -> ModelFolder | None:
+    """The model that is already at ``out`` when resuming; None when there is none.
+
+    Raises
+    ------
+    BadInputError
+        When there is one and resuming was not asked for: a training never replaces a model.
+    """
+    if not (out / "model.json").is_file():
+        return None
+    if not resume:
+        raise BadInputError(
+            f"{out}: holds a trained model; choose another --out, or delete the folder first."
+        )
+    say(f"{out}: this training is finished; nothing was done.")
+    return open_model(out)
+
+
 def train_translator_on(
     kind: str,
     cohort: Path,
@@ -103,6 +123,8 @@ def train_translator_on(
     from ..translate.options import TranslatorOptions
     from ..translate.registry import train_translator
 
+    if (done := finished(out, settings.get("resume"), say)) is not None:
+        return done
     cases = usable_cases(cohort, maps, need_lesion=False, say=say, progress=progress)
     cases = with_maps(cases, maps, say=say, progress=progress)
     return train_translator(kind, cases, out, _options(TranslatorOptions, settings), progress)
@@ -122,6 +144,8 @@ def train_segmenter_on(
     from ..segment.options import TrainingOptions
     from ..segment.registry import train_segmenter
 
+    if (done := finished(out, settings.get("resume"), say)) is not None:
+        return done
     clinical = usable_cases(cohort, None, need_lesion=True, say=say, progress=progress)
     added = usable_cases(synthetic, None, need_lesion=True, say=say, progress=progress) if synthetic else []
     return train_segmenter(kind, clinical, added, out, _options(TrainingOptions, settings), progress)

@@ -8,7 +8,7 @@ from typing import Any
 from .. import RESEARCH_NOTICE, __version__
 
 
-def model_card(config: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+def model_card(config: Mapping[str, Any], training: Mapping[str, Any], minutes: float) -> str:
     """Markdown from the model's config and training record."""
     network, decision, cases = config["network"], config["decision"], training["cases"]
     score = training["validation_dice"]
@@ -31,7 +31,7 @@ def model_card(config: Mapping[str, Any], training: Mapping[str, Any]) -> str:
 - **Decision**: probability of {decision["threshold"]} or more; components under
   {decision["smallest_ml"]} ml dropped.
 - **Trained on**: {cases["clinical"]} clinical and {cases["synthetic"]} synthetic cases,
-  {training["steps"]} steps, {training["minutes"]} minutes, seed {training["options"]["seed"]};
+  {training["steps"]} steps, {minutes:.1f} minutes, seed {training["options"]["seed"]};
   best at step {training["best_step"]}.
 - **Validation**: {reached}
 - **Limits**: as good as its training cases; other scanners, ages of lesions and pathologies (tumor, abscess,

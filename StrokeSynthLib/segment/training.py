@@ -308,15 +308,16 @@ class _Training:
             "cases": {"clinical": len(self.training[0]), "synthetic": len(self.training[1]),
                       "validation": len(self.validation)},
             "split": {part: list(names) for part, names in self.split.parts.items()},
-            "options": self.options.record(),
+            # Whether it was interrupted does not make it another model.
+            "options": {k: v for k, v in self.options.record().items() if k != "resume"},
             "steps": state.step,
-            "minutes": round(state.seconds / 60, 2),
             "best_step": state.best_step if self.validation else state.step,
             "validation_dice": None if score is None else round(score, 5),
             "device": self.device.reason,
             "started_from": self.start.hash if self.start else None,
             "torch": torch.__version__,
-            "history": state.history,
+            # Times stay out of the record, which is hashed: they are in the card and the log.
+            "history": [{k: v for k, v in entry.items() if k != "seconds"} for entry in state.history],
         }  # fmt: skip
         config = {
             "network": self.net_options.config(),
@@ -326,7 +327,7 @@ class _Training:
         arrays = {name: value.cpu().contiguous().numpy() for name, value in weights.items()}
         folder = save_model(
             self.out, kind=KIND, config=config, training=training, arrays=arrays,
-            card=model_card(config, training),
+            card=model_card(config, training, state.seconds / 60),
         )  # fmt: skip
         write_text(self.out / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
         return folder

@@ -44,6 +44,13 @@ class Rendering:
     parameters: Mapping[str, Any]
 
 
+_WHOLE = "Synthetic image, made by a model from a semantic map; not a patient's."
+_PARTLY = (
+    "Partly synthetic: the lesion was made by a model, the rest is a patient's own image; "
+    "protect it as patient data."
+)
+
+
 def effect_of(
     with_lesion: tuple[Array, Array], without: tuple[Array, Array], weight: Array, b_value: float
 ) -> LesionEffect:
@@ -84,7 +91,7 @@ def images_of(
         }
     record = provenance.record(
         synthetic=True,
-        Description="Synthetic image, made by a model from a semantic map; not a patient's.",
+        Description=_WHOLE if background is None else _PARTLY,
         Translator=kind, ModelHash=model_hash, Seed=seed, BValue=b_value,
         Parents={name: provenance.content_hash(v) for name, v in parents.items() if v is not None},
         OutsideLesion=sources, Parameters=dict(rendering.parameters),
