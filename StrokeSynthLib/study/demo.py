@@ -25,8 +25,8 @@ from .tables import text_table
 TRAINING_CASES = 10
 TEST_CASES = 12
 SYNTHETIC_CASES = 30
-STEPS = 350
-TRANSLATOR_STEPS = 80
+STEPS = 300
+TRANSLATOR_STEPS = 60
 SCANNER = "1.5T-5mm"
 ARMS = ("threshold", "clinical", "physics")
 #: Fitted and shown, without a segmenter of its own: ten minutes on two cores are short.
