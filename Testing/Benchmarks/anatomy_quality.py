@@ -1,6 +1,6 @@
 """What the population model makes, measured: folds, volumes, fit of lesions, registration of new people.
 
-    python -m Testing.Benchmarks.anatomy_quality --data ../shared/data
+    python -m Testing.Benchmarks.anatomy_quality --data DIR
 
 Writes ``anatomy_quality.json`` and ``anatomy_montage.png`` beside itself. Lesion masks of the test
 people (``StrokeSynthLib/lesions/test_masks.txt``) are left out, and how many that were is written down;
@@ -160,7 +160,7 @@ def planes(person: Anatomy) -> list[np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--people", type=int, default=100)
     options = parser.parse_args()
     population = PopulationModel.load()

@@ -1,6 +1,6 @@
 """Compute the shipped population model of anatomy from label maps of people 1 to 12.
 
-    python -m Testing.Benchmarks.build_population_model --data ../shared/data
+    python -m Testing.Benchmarks.build_population_model --data DIR
 
 Registers the maps groupwise (:mod:`Testing.Benchmarks.population_registration`, about 20 minutes on two
 cores), brings the template to the standard space of the lesion masks, averages classes and surfaces there,
@@ -290,7 +290,7 @@ def average(people: list[Person]) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("StrokeSynthLib/models/anatomy"))
     options = parser.parse_args()
     people = register(options.data)

@@ -3,7 +3,7 @@
 Needs the development data (label maps, lesion masks); the product does not. Training cases come from
 people 1 to 12 and masks outside the saved test list, test cases from people 13 to 15 and masks on it.
 
-    python Testing/Benchmarks/chain.py --data ../shared/data --out chain --workers 2
+    python Testing/Benchmarks/chain.py --data DIR --out chain --workers 2
 
 writes ``chain/`` (cohorts, models, predictions) and ``Testing/Benchmarks/chain*``. Interrupted,
 it goes on where it stopped.

@@ -1,6 +1,6 @@
 """Runs the README's five-minute walk and puts its real output into the README.
 
-python Testing/Benchmarks/readme_walk.py --work /tmp/walk
+python Testing/Benchmarks/readme_walk.py --work WORK
 """
 
 from __future__ import annotations

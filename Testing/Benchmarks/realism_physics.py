@@ -1,6 +1,6 @@
 """Simulated 3 T examinations beside a real one: slices, histograms, numbers.
 
-    python -m Testing.Benchmarks.realism_physics [--data ../shared/data]
+    python -m Testing.Benchmarks.realism_physics [--data DIR]
 
 Writes realism_physics.png and realism_physics.json beside this script. Simulated are older people of the
 shipped population model with procedural infarcts, skull-stripped as the real examination is. That one is the

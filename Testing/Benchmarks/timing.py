@@ -1,6 +1,6 @@
 """Processor time and memory of single commands, on what ships with the product.
 
-    python Testing/Benchmarks/timing.py --work /tmp/timing [--anatomies DIR]
+    python Testing/Benchmarks/timing.py --work WORK [--anatomies DIR]
 
 Writes ``Testing/Benchmarks/timing.md``. Processor seconds (user and system, children included) hardly
 depend on what else the machine does; wall time does, and is not given. One thread a process.
