@@ -125,3 +125,15 @@ INTRACRANIAL: tuple[int, ...] = (*PARENCHYMA, *CSF, *classes_of("vessel-dura", "
 MIRRORED: tuple[int, ...] = tuple(
     c.index if not c.side else INDEX[("right-" if c.side == "left" else "left-") + c.tissue] for c in CLASSES
 )
+
+#: Tissues in the order of their first class; what a network that makes maps tells apart.
+TISSUES: tuple[str, ...] = tuple(dict.fromkeys(c.tissue for c in CLASSES))
+#: Number of the tissue (in :data:`TISSUES`) of each class.
+TISSUE_OF_CLASS: tuple[int, ...] = tuple(TISSUES.index(c.tissue) for c in CLASSES)
+#: Class number of each tissue on the left and on the right; one and the same where it has no side.
+CLASS_ON_LEFT: tuple[int, ...] = tuple(
+    next(c.index for c in CLASSES if c.tissue == tissue and c.side != "right") for tissue in TISSUES
+)
+CLASS_ON_RIGHT: tuple[int, ...] = tuple(
+    next(c.index for c in CLASSES if c.tissue == tissue and c.side != "left") for tissue in TISSUES
+)

@@ -24,13 +24,14 @@ def build_network(options: NetworkOptions, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network: nn.Module = DynUNet(
-            spatial_dims=options.dimensions, in_channels=options.inputs, out_channels=1,
+            spatial_dims=options.dimensions, in_channels=options.inputs, out_channels=options.outputs,
             kernel_size=options.kernels, strides=options.strides, upsample_kernel_size=options.strides[1:],
             filters=options.channels, norm_name=norm,
         )  # fmt: skip
     # Lesions are rare: starting from a low probability spares the first hundreds of steps.
     output = dict(network.named_parameters())["output_block.conv.conv.bias"]
-    nn.init.constant_(output, -3.0)
+    with torch.no_grad():
+        output[0] = -3.0
     return network
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import BadInputError
+from ..schema import TISSUES
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,15 @@ class NetworkOptions:
         lesion; they need no recomputation when the crop changes.
     depth
         Slices seen at once: neighbors in 2D (odd), length of a training slab in 3D.
+    tissues
+        Whether the network names the tissue of each voxel (:data:`..schema.TISSUES`) beside the lesion.
     """
 
     dimensions: int = 2
     channels: tuple[int, ...] = (16, 32, 64, 96, 128)
     norm: str = "batch"
     depth: int = 3
+    tissues: bool = False
 
     def __post_init__(self) -> None:
         """Check, with the offending value in the message."""
@@ -55,6 +59,11 @@ class NetworkOptions:
     def inputs(self) -> int:
         """Number of input channels; see :func:`.inputs.assemble`."""
         return 2 * self.depth + 5 if self.dimensions == 2 else 7
+
+    @property
+    def outputs(self) -> int:
+        """Number of output channels: the lesion's logit, then one score a tissue where it makes maps."""
+        return 1 + len(TISSUES) * self.tissues
 
     @property
     def kernels(self) -> list[tuple[int, ...]]:

@@ -20,11 +20,17 @@ class Prediction:
         float32 of 0 to 1.
     uncertainty
         float32, 0 (sure) and up, or None where the model gives none.
+    semantic_map
+        Classes of :mod:`StrokeSynthLib.schema`, uint8, without the lesion; None where the model makes none.
+    unlike
+        Why this examination is unlike what the model knows, a sentence each; empty where it is like it.
     """
 
     mask: Volume
     probability: Volume
     uncertainty: Volume | None = None
+    semantic_map: Volume | None = None
+    unlike: tuple[str, ...] = ()
 
 
 class Segmenter(Protocol):

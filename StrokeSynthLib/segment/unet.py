@@ -93,7 +93,7 @@ class _Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """Logits of lesion, shape (batch, 1, ...), from inputs (batch, channels, ...).
+    """Logits, shape (batch, outputs, ...), from inputs (batch, channels, ...); the lesion comes first.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class UNet(nn.Module):
         self.downsamples = nn.ModuleList(_Block(options, c[i - 1], c[i], k[i], s[i]) for i in range(1, last))
         self.bottleneck = _Block(options, c[last - 1], c[last], k[last], s[last])
         self.upsamples = nn.ModuleList(_Up(options, c[i], c[i - 1], k[i], s[i]) for i in range(last, 0, -1))
-        self.output_block = nn.ModuleDict({"conv": _conv(options.dimensions, c[0], 1, 1)})
+        self.output_block = nn.ModuleDict({"conv": _conv(options.dimensions, c[0], options.outputs, 1)})
 
     def fused(self) -> UNet:
         """The same function in fewer operations; in evaluation mode, after the weights are in."""
