@@ -29,11 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lesion-list", type=Path, metavar="FILE", help="use only the masks named in this file"
     )
-    from ..scanner.protocols import PROTOCOLS
+    from ..scanner.protocols import PROTOCOLS, WIDE
 
     parser.add_argument(
         "--scanner", default="mixed", metavar="NAME",
-        help="mixed (default: any that is not held out) or one of " + ", ".join(PROTOCOLS),
+        help=f"mixed (default: any that is not held out), {WIDE} (past all of them, for training networks) "
+        "or one of " + ", ".join(PROTOCOLS),
     )  # fmt: skip
     parser.add_argument(
         "--lesion-free",

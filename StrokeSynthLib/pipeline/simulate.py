@@ -36,7 +36,7 @@ class SimulationRecipe:
     lesion_names
         Only these masks of the folder (file names without ending), or None for all.
     scanner
-        Name of a protocol, or "mixed": any that is not held out.
+        Name of a protocol; "mixed": any that is not held out; "wide": past all of them.
     lesion_free
         Share of cases without a lesion.
     skull_stripped
@@ -65,18 +65,20 @@ class SimulationRecipe:
         """Open anatomies and lesions; the function makes case ``number``."""
         from ..anatomy.source import open_anatomies
         from ..lesions.source import open_lesions
-        from ..scanner.protocols import PROTOCOLS
+        from ..scanner.protocols import PROTOCOLS, WIDE
         from ..scanner.simulate import acquire
+        from ..scanner.wide import draw_wide_protocol
 
         anatomies = open_anatomies(self.anatomies)
         lesions = open_lesions(self.lesions, names=self.lesion_names)
-        protocols = [PROTOCOLS[name] for name in protocol_names(self.scanner)]
+        names = protocol_names(self.scanner)
 
         def make(number: int) -> MadeCase:
             rng = generator(self.seed, "simulate", number)
             anatomy = anatomies.draw(number, self.seed)
             lesion_free = bool(rng.random() < self.lesion_free)
-            protocol = protocols[int(rng.integers(len(protocols)))]
+            name = names[int(rng.integers(len(names)))]
+            protocol = draw_wide_protocol(rng) if name == WIDE else PROTOCOLS[name]
             rejected = getattr(lesions, "rejections", 0)
             lesion = None if lesion_free else lesions.draw(anatomy, LesionRequest(), rng)
             rejected = getattr(lesions, "rejections", 0) - rejected
@@ -104,13 +106,13 @@ def protocol_names(scanner: str) -> list[str]:
     BadInputError
         When it is no protocol and not "mixed".
     """
-    from ..scanner.protocols import PROTOCOLS
+    from ..scanner.protocols import MIXED, PROTOCOLS, WIDE
 
-    if scanner == "mixed":
+    if scanner == MIXED:
         return [name for name, protocol in PROTOCOLS.items() if not protocol.held_out]
-    if scanner in PROTOCOLS:
+    if scanner == WIDE or scanner in PROTOCOLS:
         return [scanner]
-    raise BadInputError(f"--scanner {scanner}: is not known; choose mixed, {', '.join(PROTOCOLS)}.")
+    raise BadInputError(f"--scanner {scanner}: is not known; choose {MIXED}, {WIDE}, {', '.join(PROTOCOLS)}.")
 
 
 def simulate(

@@ -9,9 +9,10 @@ import numpy as np
 
 from .distractors import Distractors, draw_distractors
 from .lesion_signal import LesionAppearance, draw_appearance
-from .protocols import Range, ScanProtocol
+from .protocols import WIDE, Range, ScanProtocol
 from .susceptibility import draw_air_cells
 from .tissue import draw_tissues
+from .wide import widened
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def draw_scan(
     aging = float(rng.beta(2.0, 1.5))
     stripped = bool(rng.random() < protocol.skull_stripped)
     thickness, gap = within(protocol.thickness), within(protocol.gap)
-    return ScanParameters(
+    parameters = ScanParameters(
         protocol=protocol.name,
         field_strength=protocol.field_strength,
         b_value=float(rng.choice(protocol.b_values)),
@@ -129,3 +130,4 @@ def draw_scan(
         air_cells=draw_air_cells(rng),
         seed=int(rng.integers(2**31)),
     )
+    return widened(parameters, rng) if protocol.name == WIDE else parameters

@@ -63,6 +63,9 @@ class ScanProtocol:
         Whether stored intensities are whole numbers (12 bit).
     held_out
         Never drawn unless named: kept for testing on a scanner that training has not seen.
+
+    The name :data:`WIDE` stands for a sequence drawn anew for each scan, past all of these
+    (:mod:`.wide`).
     """
 
     name: str
@@ -138,6 +141,8 @@ _ALL = (
 PROTOCOLS: dict[str, ScanProtocol] = {protocol.name: protocol for protocol in _ALL}
 #: The name that stands for all protocols that are not held out, one drawn per scan.
 MIXED = "mixed"
+#: The name of scans past every protocol, for training networks that shall work everywhere.
+WIDE = "wide"
 
 
 def choose_protocols(name: str) -> tuple[ScanProtocol, ...]:
