@@ -43,7 +43,8 @@ class Examination:
         noise = rng.normal(0, 3, (2, *shape))
         b0_array = np.where(brain, b0 + noise[0], np.abs(noise[0]))
         dwi_array = np.where(brain, b0 * np.exp(-adc) + noise[1], np.abs(noise[1]))
-        labels = np.where(brain, 1 + (index[0] > 0), 0)
+        # White matter and cortex of both sides, third ventricle.
+        labels = np.where(brain, 1 + (index[0] > 0) + 2 * (radius > 0.7), 0)
         labels[fluid] = 31
         self.dwi = self._volume(dwi_array)
         self.b0 = self._volume(b0_array)

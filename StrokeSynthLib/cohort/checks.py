@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInputError
-from ..schema import LESION
+from ..schema import CLASSES, INTRACRANIAL, LESION
 from ..volume import Storage, Volume, read_volume
 
 Array = npt.NDArray[Any]
@@ -24,6 +24,8 @@ PLAUSIBLE_ADC = (0.3, 2.5)
 STANDARD_ADC_UNIT = "10^-3 mm^2/s"
 #: Factors from the units in which ADC is stored to 10^-3 mm^2/s.
 ADC_UNITS = {STANDARD_ADC_UNIT: 1.0, "10^-6 mm^2/s": 1e-3, "mm^2/s": 1e3, "m^2/s": 1e9}
+#: Tissues of the brain that a semantic map shows at least; white matter, cortex and fluid are in any slab.
+LEAST_TISSUES = 3
 #: Key of a volume's metadata: the unit in which the file holds the ADC.
 ADC_UNIT_KEY = "adc_unit"
 
@@ -118,7 +120,7 @@ def read_map(path: Path) -> Volume:
     Raises
     ------
     BadInputError
-        When it holds other labels, or fractions.
+        When it holds other labels, fractions, or fewer tissues than any map of a brain.
     """
     volume = read_volume(path)
     array = volume.array
@@ -137,7 +139,20 @@ def read_map(path: Path) -> Volume:
         raise BadInputError(
             f"{path}: holds the labels {shown}, but tissue classes are 0 to {LESION - 1}; {hint}."
         )
+    _check_tissues(path, labels)
     return replace(volume, array=array.astype(np.uint8))
+
+
+def _check_tissues(path: Path, labels: Array) -> None:
+    """Refuse a mask, or a segmentation of another kind, where a semantic map is needed."""
+    brain = [CLASSES[int(label)] for label in labels if label in INTRACRANIAL]
+    if len({found.tissue for found in brain}) >= LEAST_TISSUES:
+        return
+    shown = ", ".join(found.name for found in brain) or "none"
+    kind = "a mask of 0 and 1" if set(labels) <= {0, 1} else f"too few of the brain's classes ({shown})"
+    raise BadInputError(
+        f"{path}: is no semantic map, it holds {kind}; give the map that 'strokesynth map' makes."
+    )
 
 
 def in_standard_unit(adc: Volume, dwi: Volume, notices: list[str]) -> Volume:

@@ -28,7 +28,7 @@ def case():
 
 def test_intensities_are_relative_to_tissue(case):
     found = intensities_by_class(case.dwi, case.semantic_map, case.lesion)
-    assert set(found) == {"white matter", "CSF", "lesion"}
+    assert set(found) == {"white matter", "cortex", "CSF", "lesion"}
     assert np.median(found["white matter"]) == pytest.approx(1.0, abs=0.01)
     assert np.median(found["lesion"]) == pytest.approx(np.exp(0.35), abs=0.03)
     assert np.median(found["CSF"]) == pytest.approx(2.5 * np.exp(-2.2), abs=0.03)
