@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInputError
+from ..files import sha256_of
 from ..volume import Grid, Volume, file_stem
 from .bvalues import read_sidecar
 from .case import Case, CaseFiles
 from .checks import checked_gray, in_standard_unit, place_on_grid, read_gray, read_map, read_mask
+from .names import parse
 from .series import computed_adc, read_series
 
 
@@ -45,14 +47,40 @@ def load_examination(dwi: Sequence[Path], adc: Path | None = None, *, b_value: f
         When anything is not usable; the sentence names the file.
     """
     paths = [Path(path) for path in dwi]
-    if not paths:
-        raise BadInputError("--dwi: no file given; name the diffusion image.")
+    _check_named(paths, None if adc is None else Path(adc))
     if b_value is not None and not 100 <= b_value <= 10000:
         raise BadInputError(f"--b-value {b_value:g}: is not a b-value of a diffusion image; 1000 is usual.")
     name = file_stem(paths[-1])
     synthetic = any(read_sidecar(path).get("Synthetic") is True for path in paths if path.is_file())
     files = CaseFiles(name, name, paths[0], None if adc is None else Path(adc), synthetic=synthetic)
     return _load(files, paths, b_value)
+
+
+def _check_named(dwi: Sequence[Path], adc: Path | None) -> None:
+    """Refuse files that by number, name or content cannot be what they are given as."""
+    if not dwi:
+        raise BadInputError("--dwi: no file given; name the diffusion image.")
+    if len(dwi) > 2:
+        raise BadInputError(
+            f"--dwi: {len(dwi)} files given; give one trace image, a b0 and a b1000 image, or one 4D series."
+        )
+    for path, wrong, right in [*((path, "adc", "dwi") for path in dwi), (adc, "dwi", "adc")]:
+        name = None if path is None else parse(path)
+        if name is not None and name.role == wrong:
+            raise BadInputError(
+                f"{path}: is given as --{right}, but its name says {name.suffix}; give it as --{wrong}, "
+                "or rename it if the name is wrong."
+            )
+    if adc is not None and any(_same_content(path, adc) for path in dwi):
+        raise BadInputError(
+            f"{adc}: is given as --dwi and as --adc; leave --adc out if there is no ADC map of its own."
+        )
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    if not (one.is_file() and other.is_file()) or one.stat().st_size != other.stat().st_size:
+        return False
+    return one.samefile(other) or sha256_of(one) == sha256_of(other)
 
 
 def load_mask(path: Path, grid: Grid) -> Volume:

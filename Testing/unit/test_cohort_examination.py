@@ -140,6 +140,29 @@ def test_b0_on_another_grid_is_resampled_onto_the_dwi(tmp_path, exam):
     assert not case.b_assumed
 
 
+def test_more_than_a_pair_of_files_is_refused(tmp_path, exam):
+    for name in ("x", "y", "z"):
+        write_volume(tmp_path / f"{name}.nii.gz", exam.dwi)
+    with pytest.raises(BadInputError, match="3 files given; give one trace image"):
+        load_examination([tmp_path / f"{name}.nii.gz" for name in ("x", "y", "z")])
+
+
+def test_one_file_as_dwi_and_adc_is_refused_also_as_a_copy(tmp_path, exam):
+    for name in ("x", "copy"):
+        write_volume(tmp_path / f"{name}.nii.gz", exam.dwi)
+    for adc in ("x", "copy"):
+        with pytest.raises(BadInputError, match=f"{adc}.nii.gz: is given as --dwi and as --adc"):
+            load_examination([tmp_path / "x.nii.gz"], tmp_path / f"{adc}.nii.gz")
+
+
+def test_files_whose_names_say_that_they_are_swapped_are_refused(tmp_path, exam):
+    exam.write(tmp_path, "x_{role}.nii.gz", "dwi", "adc")
+    with pytest.raises(BadInputError, match=r"x_adc\.nii\.gz: is given as --dwi, but its name says adc"):
+        load_examination([tmp_path / "x_adc.nii.gz"], tmp_path / "x_dwi.nii.gz")
+    with pytest.raises(BadInputError, match=r"x_dwi\.nii\.gz: is given as --adc, but its name says dwi"):
+        load_examination([tmp_path / "x_dwi.nii.gz"], tmp_path / "x_dwi.nii.gz")
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason=NO_SHARED)
 def test_a_real_examination_comes_in(tmp_path):
     case = load_examination([next((SHARED / "real").glob("*dwi*"))], next((SHARED / "real").glob("*adc*")))
