@@ -21,6 +21,7 @@ from torch.nn import functional
 from .dataset import MARGIN, Batch
 from .inputs import ADC, DWI, MIRRORED_ADC, MIRRORED_DWI, Slabs
 from .preprocess import HIGHEST_ADC, HIGHEST_DWI
+from .widening import Widening, widen
 
 Array = npt.NDArray[Any]
 
@@ -107,9 +108,12 @@ def draw(count: int, without_adc_share: float, rng: np.random.Generator) -> Augm
     )
 
 
-def augment(batch: Batch, drawn: Augmentations) -> Batch:
+def augment(batch: Batch, drawn: Augmentations, wider: Widening | None = None) -> Batch:
     """Apply; the result is smaller than the batch by :data:`.dataset.MARGIN` on every side."""
-    images, lesion, brain = _moved(batch, drawn)
+    images, lesion, brain, tissue = _moved(batch, drawn)
+    if wider is not None:
+        visible = batch.slabs.adc_known * torch.tensor(1.0 - drawn.hide_adc, dtype=torch.float32)
+        images = widen(images, lesion, tissue, visible, wider)
     images = _degraded(images, drawn)
     images = _contrasted(images, drawn)
     images = _noisy(images, drawn)
@@ -121,7 +125,10 @@ def augment(batch: Batch, drawn: Augmentations) -> Batch:
     images[:, _DWI_IMAGES] = images[:, _DWI_IMAGES].clamp(0, HIGHEST_DWI)
     images[:, _ADC_IMAGES] = images[:, _ADC_IMAGES].clamp(0, HIGHEST_ADC)
     slabs = Slabs(images, shown, batch.slabs.position, batch.slabs.thickness)
-    return Batch(slabs, lesion, brain)
+    if tissue is not None:
+        # What is not shown cannot be named.
+        tissue = torch.where(keep[:, 0] > 0, tissue, 0)
+    return Batch(slabs, lesion, brain, tissue)
 
 
 def without_augmentation(batch: Batch) -> Batch:
@@ -129,7 +136,8 @@ def without_augmentation(batch: Batch) -> Batch:
     inner = (..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
     slabs = batch.slabs
     cut = Slabs(slabs.images[inner], slabs.adc_known, slabs.position, slabs.thickness)
-    return Batch(cut, batch.lesion[inner], batch.brain[inner])
+    tissue = None if batch.tissue is None else batch.tissue[inner]
+    return Batch(cut, batch.lesion[inner], batch.brain[inner], tissue)
 
 
 def _column(values: Array, axes: int) -> Tensor:
@@ -137,7 +145,7 @@ def _column(values: Array, axes: int) -> Tensor:
     return torch.tensor(values, dtype=torch.float32).reshape(-1, *[1] * (axes - 1))
 
 
-def _moved(batch: Batch, drawn: Augmentations) -> tuple[Tensor, Tensor, Tensor]:
+def _moved(batch: Batch, drawn: Augmentations) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Affine and flip in one interpolation, of images and labels alike."""
     images = batch.slabs.images
     count, kinds, depth, x, y = images.shape
@@ -153,10 +161,17 @@ def _moved(batch: Batch, drawn: Augmentations) -> tuple[Tensor, Tensor, Tensor]:
     grid = functional.affine_grid(theta, [count, stack.shape[1], px, py], align_corners=False)
     moved = functional.grid_sample(stack, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     lesion, brain = moved[:, kinds * depth : -depth], moved[:, -depth:]
+    tissue = None
+    if batch.tissue is not None:
+        numbers = functional.grid_sample(
+            batch.tissue.float(), grid, mode="nearest", padding_mode="zeros", align_corners=False
+        )
+        tissue = numbers.to(torch.uint8)
     return (
         moved[:, : kinds * depth].reshape(count, kinds, depth, px, py),
         (lesion >= 0.5).float(),
         (brain >= 0.5).float(),
+        tissue,
     )
 
 

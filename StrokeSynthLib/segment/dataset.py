@@ -7,8 +7,11 @@ that an interrupted training goes on with the very batches it would have seen.
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,11 @@ from ..cohort.case import Case, CaseFiles
 from ..cohort.load import load_case
 from ..errors import BadInputError
 from ..progress import Progress, ProgressEvent
+from ..schema import INTRACRANIAL, TISSUE_OF_CLASS
+from ..volume import Volume
 from .inputs import Slabs, heights, images_of
 from .options import TrainingOptions
-from .preprocess import FrameOptions, prepare
+from .preprocess import FrameOptions, Prepared, prepare
 
 Array = npt.NDArray[Any]
 
@@ -34,6 +39,8 @@ MEMORY_LIMIT = 4 << 30
 MARGIN = 12
 _JITTER = 6
 _LESION, _BRAIN = 1, 2
+#: With a smaller share of the head around the brain shown, an image is skull-stripped.
+_STRIPPED = 0.2
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Example:
         (4, z, x, y) float16; see :func:`.inputs.images_of`.
     labels
         (z, x, y) uint8: bit 1 lesion, bit 2 brain.
+    tissue
+        (z, x, y) uint8, numbers of :data:`..schema.TISSUES`; None without a semantic map.
     lesion_slices
         Numbers of the slices with lesion.
     """
@@ -59,6 +68,7 @@ class Example:
     adc_known: bool
     thickness: float
     voxel_ml: float
+    tissue: Array | None = None
 
     @property
     def lesion(self) -> Array:
@@ -83,7 +93,25 @@ def prepare_example(case: Case, frame: FrameOptions) -> Example:
         case.name, case.person, case.synthetic, images_of(prepared), np.ascontiguousarray(labels),
         np.flatnonzero((labels & _LESION).any(axis=(1, 2))), case.adc is not None,
         prepared.frame.spacing[2], prepared.frame.voxel_ml,
+        None if case.semantic_map is None else _tissue_of(case.semantic_map, prepared),
     )  # fmt: skip
+
+
+def _tissue_of(semantic_map: Volume, prepared: Prepared) -> Array:
+    """Tissues (z, x, y) of a map in the canonical frame; air where a skull-stripped image shows nothing."""
+    from scipy.ndimage import affine_transform
+
+    frame = prepared.frame
+    classes = frame.image.orientation.apply(semantic_map.array).astype(np.uint8)
+    classes = affine_transform(
+        classes, np.array(frame.scale), np.array(frame.start), frame.shape, order=0, mode="grid-constant"
+    )
+    tissue = np.array([*TISSUE_OF_CLASS, *[0] * (256 - len(TISSUE_OF_CLASS))], np.uint8)[classes]
+    outside = (tissue > 0) & ~np.isin(classes, INTRACRANIAL)
+    shown = prepared.dwi > 0
+    if outside.any() and (shown & outside).sum() < _STRIPPED * outside.sum():
+        tissue[outside & ~shown] = 0
+    return np.ascontiguousarray(tissue.transpose(2, 0, 1))
 
 
 class Storeroom:
@@ -113,25 +141,47 @@ class Storeroom:
 
 
 def fill(
-    room: Storeroom, files: Sequence[CaseFiles], frame: FrameOptions, progress: Progress,
-    load: Callable[[CaseFiles], Case] = load_case,
-) -> list[Example]:  # fmt: skip
-    """Load and prepare cases, one after the other."""
+    room: Storeroom, files: Sequence[CaseFiles], frame: FrameOptions, progress: Progress, workers: int = 1
+) -> list[Example]:
+    """Load and prepare cases, one after the other or in ``workers`` processes, in the order given."""
     first = len(room.examples)
-    for done, case in enumerate(files):
+    for done, example in enumerate(_prepared(files, frame, workers)):
         progress(ProgressEvent("Preparing cases", done, len(files)))
-        room.add(prepare_example(load(case), frame))
+        room.add(example)
     progress(ProgressEvent("Preparing cases", len(files), len(files)))
     return room.examples[first:]
 
 
+def _prepared(files: Sequence[CaseFiles], frame: FrameOptions, workers: int) -> Iterator[Example]:
+    if workers <= 1:
+        yield from (_load_and_prepare(case, frame) for case in files)
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        # A bounded number under way: prepared cases are large.
+        waiting: deque[Future[Example]] = deque()
+        for case in files:
+            waiting.append(pool.submit(_load_and_prepare, case, frame))
+            if len(waiting) > 3 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _load_and_prepare(case: CaseFiles, frame: FrameOptions) -> Example:
+    return prepare_example(load_case(case), frame)
+
+
 @dataclass
 class Batch:
-    """Slabs with what is asked of them: lesion and brain, each (batch, slices, x, y), 0 or 1."""
+    """Slabs with what is asked of them: lesion and brain, each (batch, slices, x, y), 0 or 1.
+
+    ``tissue`` likewise, uint8 numbers of tissues, where every case has a map; else None.
+    """
 
     slabs: Slabs
     lesion: Tensor
     brain: Tensor
+    tissue: Tensor | None = None
 
 
 class Sampler:
@@ -162,12 +212,15 @@ class Sampler:
         shape = (count, 4, self._depth, x + 2 * MARGIN, y + 2 * MARGIN)
         images = np.zeros(shape, np.float32)
         labels = np.zeros((count, *shape[2:]), np.uint8)
+        tissue = np.zeros_like(labels) if self._options.tissues else None
         position = np.zeros((count, self._depth), np.float32)
         examples = []
         for i in range(count):
             example = self._case(i, rng)
             middle = self._slice(example, rng)
-            position[i] = _cut_slab(example, middle, rng, images[i], labels[i])
+            position[i] = _cut_slab(
+                example, middle, rng, images[i], labels[i], None if tissue is None else tissue[i]
+            )
             examples.append(example)
         slabs = Slabs(
             torch.from_numpy(images),
@@ -178,7 +231,7 @@ class Sampler:
         lesion, brain = (
             torch.from_numpy(((labels & bit) > 0).astype(np.float32)) for bit in (_LESION, _BRAIN)
         )
-        return Batch(slabs, lesion, brain)
+        return Batch(slabs, lesion, brain, None if tissue is None else torch.from_numpy(tissue))
 
     def _case(self, place: int, rng: np.random.Generator) -> Example:
         clinical, synthetic = self._groups
@@ -200,7 +253,8 @@ class Sampler:
 
 
 def _cut_slab(
-    example: Example, middle: int, rng: np.random.Generator, images: Array, labels: Array
+    example: Example, middle: int, rng: np.random.Generator, images: Array, labels: Array,
+    tissue: Array | None,
 ) -> Array:  # fmt: skip
     """Copy slices around ``middle``, near the center or over a lesion voxel; returns their heights."""
     depth, x, y = labels.shape
@@ -217,6 +271,8 @@ def _cut_slab(
         if 0 <= z < slices:
             images[:, d, tx, ty] = example.images[:, z, sx, sy]
             labels[d, tx, ty] = example.labels[z, sx, sy]
+            if tissue is not None and example.tissue is not None:
+                tissue[d, tx, ty] = example.tissue[z, sx, sy]
     return position
 
 

@@ -36,6 +36,23 @@ class LesionLoss(nn.Module):
         return loss
 
 
+class TissueLoss(nn.Module):
+    """Cross-entropy and Dice (MONAI's) over the tissues of a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from monai.losses import DiceCELoss
+
+        self._loss: nn.Module = DiceCELoss(
+            to_onehot_y=True, softmax=True, batch=True, smooth_nr=1.0, smooth_dr=1.0
+        )
+
+    def forward(self, scores: Tensor, tissue: Tensor) -> Tensor:
+        """Scores (batch, tissues, ...) and tissue numbers (batch, 1, ...)."""
+        loss: Tensor = self._loss(scores, tissue.long())
+        return loss
+
+
 class Average:
     """Exponential moving average of weights and running statistics.
 

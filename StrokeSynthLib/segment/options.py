@@ -130,8 +130,18 @@ class TrainingOptions:
         In-plane size of training patches, voxels along x and y.
     spacing
         In-plane voxel size of the canonical frame (mm).
-    channels, norm
-        Of the network; see :class:`NetworkOptions`.
+    channels, norm, depth
+        Of the network; see :class:`NetworkOptions`. ``depth`` None: 3 slices in 2D, 16 in 3D.
+    tissues
+        Learn the semantic map too, from cases that all have one.
+    tissue_weight
+        Of the map's loss beside the lesion's.
+    wide
+        Augment past what scanners do (:mod:`.widening`): for a network that shall work everywhere.
+    margin
+        Kept around the brain in training cases (mm).
+    workers
+        Processes that prepare the cases.
     """
 
     steps: int | None = None
@@ -157,6 +167,12 @@ class TrainingOptions:
     spacing: float = 2.0
     channels: tuple[int, ...] | None = None
     norm: str = "batch"
+    depth: int | None = None
+    tissues: bool = False
+    tissue_weight: float = 0.4
+    wide: bool = False
+    margin: float = 4.0
+    workers: int = 1
 
     def __post_init__(self) -> None:
         """Check, with the offending value in the message."""
@@ -181,8 +197,10 @@ class TrainingOptions:
     def network(self) -> NetworkOptions:
         """The network that these options ask for."""
         if self.dimensions == 2:
-            return NetworkOptions(2, self.channels or (16, 32, 64, 96, 128), self.norm, 3)
-        return NetworkOptions(3, self.channels or (12, 24, 48, 96), self.norm, 16)
+            channels, depth = self.channels or (16, 32, 64, 96, 128), self.depth or 3
+        else:
+            channels, depth = self.channels or (12, 24, 48, 96), self.depth or 16
+        return NetworkOptions(self.dimensions, channels, self.norm, depth, self.tissues)
 
     def record(self) -> dict[str, Any]:
         """As JSON, for the training record."""

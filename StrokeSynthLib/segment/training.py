@@ -17,7 +17,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,14 @@ from ..files import write_text
 from ..modelfolder import ModelFolder, open_model, save_model
 from ..progress import Progress, ProgressEvent, silent
 from ..randomness import generator
-from . import checkpoint
+from . import checkpoint, widening
 from .augmentation import augment, draw
 from .card import model_card
 from .dataset import Batch, Example, Sampler, Storeroom, fill
 from .decision import Decision, mean_dice, tune_decision
 from .inference import probability_of
 from .inputs import Slabs, assemble
-from .losses import Average, LesionLoss
+from .losses import Average, LesionLoss, TissueLoss
 from .network import build_network, load_weights, weights_of
 from .options import NetworkOptions, TrainingOptions
 from .predict import KIND
@@ -94,6 +94,7 @@ def train_segmenter(
     out: Path | str,
     options: TrainingOptions | None = None,
     progress: Progress = silent,
+    held_out: Sequence[CaseFiles] = (),
 ) -> ModelFolder:
     """Train a U-Net and write its model folder.
 
@@ -106,12 +107,14 @@ def train_segmenter(
         Model folder to write.
     options
         How it is trained.
+    held_out
+        Cases to validate on, of other people; without them people are held back from the cases.
 
     Raises
     ------
     BadInputError
-        When there is no case, a case cannot be read or has no reference, or a state to resume
-        does not belong to this training.
+        When there is no case, a case cannot be read or has no reference (or no map, where the network
+        makes maps), or a state to resume does not belong to this training.
     CancelledError
         When ``progress`` raises it; the state is kept for ``resume``.
     """
@@ -121,7 +124,7 @@ def train_segmenter(
         torch.set_num_threads(options.threads)
     room = Storeroom()
     try:
-        return _Training(clinical, synthetic, out, options, room, progress).run()
+        return _Training(clinical, synthetic, held_out, out, options, room, progress).run()
     finally:
         torch.set_num_threads(threads)
         room.close()
@@ -131,8 +134,8 @@ class _Training:
     """One training from cases to model folder."""
 
     def __init__(
-        self, clinical: Sequence[CaseFiles], synthetic: Sequence[CaseFiles], out: Path,
-        options: TrainingOptions, room: Storeroom, progress: Progress,
+        self, clinical: Sequence[CaseFiles], synthetic: Sequence[CaseFiles], held_out: Sequence[CaseFiles],
+        out: Path, options: TrainingOptions, room: Storeroom, progress: Progress,
     ) -> None:  # fmt: skip
         if not clinical and not synthetic:
             raise BadInputError("There is no case to train on; give a cohort with lesion masks.")
@@ -142,22 +145,41 @@ class _Training:
         self.start = start
         self.net_options = NetworkOptions.from_config(start.config["network"]) if start else options.network()
         self.frame = FrameOptions(**start.config["frame"]) if start else FrameOptions(options.spacing)
-        self.clinical = fill(room, clinical, self.frame, progress)
-        self.synthetic = fill(room, synthetic, self.frame, progress)
-        self.split = self._split(clinical or synthetic, self.clinical or self.synthetic)
-        held = set(self.split.parts["validation"])
-        main = [e for e in (self.clinical or self.synthetic) if e.name not in held]
-        self.validation = [e for e in (self.clinical or self.synthetic) if e.name in held]
+        wide = replace(self.frame, margin=options.margin)
+        self.clinical = fill(room, clinical, wide, progress, options.workers)
+        self.synthetic = fill(room, synthetic, wide, progress, options.workers)
+        self._check_maps()
+        if held_out:
+            self.validation = fill(room, held_out, self.frame, progress, options.workers)
+            self.split = Split({"train": (), "validation": ()}, options.seed)
+            main = self.clinical or self.synthetic
+        else:
+            self.split = self._split(clinical or synthetic, self.clinical or self.synthetic)
+            held = set(self.split.parts["validation"])
+            main = [e for e in (self.clinical or self.synthetic) if e.name not in held]
+            self.validation = [e for e in (self.clinical or self.synthetic) if e.name in held]
         # A synthetic case made from a validation person's anatomy must not teach either.
         persons = {e.person for e in self.validation}
         added = [e for e in self.synthetic if e.person not in persons] if self.clinical else []
         self.training = (main, added) if self.clinical else ([], main)
-        self.sampler = Sampler(*self.training, options, self.net_options.depth)
-        self.loss = LesionLoss()
+        sampling = replace(options, tissues=self.net_options.tissues)
+        self.sampler = Sampler(*self.training, sampling, self.net_options.depth)
+        self.loss, self.tissue_loss = LesionLoss(), TissueLoss()
         self.mark = checkpoint.fingerprint(
-            [{**options.record(), "resume": None, "threads": None, "device": None, "minutes": None},
+            [{**options.record(), "resume": None, "threads": None, "device": None, "minutes": None,
+              "workers": None},
              [e.name for e in self.clinical], [e.name for e in self.synthetic], start.hash if start else ""]
         )  # fmt: skip
+
+    def _check_maps(self) -> None:
+        if not self.net_options.tissues:
+            return
+        without = [e.name for e in [*self.clinical, *self.synthetic] if e.tissue is None]
+        if without:
+            raise BadInputError(
+                f"{len(without)} case(s) have no semantic map ({without[0]}, ...), which this network learns "
+                "beside the lesion; make them with 'strokesynth map'."
+            )
 
     def _split(self, files: Sequence[CaseFiles], examples: Sequence[Example]) -> Split:
         """Persons to validate on, balanced by lesion volume; none where there is one person only."""
@@ -241,14 +263,19 @@ class _Training:
     def _step(self, state: _State, learning_rate: float) -> float:
         rng = generator(self.options.seed, "step", state.step)
         batch = self.sampler.draw(rng)
-        batch = augment(batch, draw(self.options.batch, self.options.without_adc_share, rng))
-        inputs, lesion = self._to_network(batch)
+        drawn = draw(self.options.batch, self.options.without_adc_share, rng)
+        wider = widening.draw(self.options.batch, self.net_options.depth, rng) if self.options.wide else None
+        batch = augment(batch, drawn, wider)
+        inputs, lesion, tissue = self._to_network(batch)
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate
         state.network.train()
         with self.device.autocast():
             logits = state.network(inputs)
-        loss: Tensor = self.loss(logits.float(), lesion)
+        logits = logits.float()
+        loss: Tensor = self.loss(logits[:, :1], lesion)
+        if tissue is not None:
+            loss = loss + self.options.tissue_weight * self.tissue_loss(logits[:, 1:], tissue)
         if not torch.isfinite(loss):
             raise BadInputError(
                 f"Training became unstable at step {state.step} (the loss is not a number); "
@@ -261,14 +288,21 @@ class _Training:
         state.average.update(weights_of(state.network), state.step)
         return float(loss.detach())
 
-    def _to_network(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _to_network(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         name, slabs = self.device.name, batch.slabs
         moved = Slabs(*(t.to(name) for t in (slabs.images, slabs.adc_known, slabs.position, slabs.thickness)))
         inputs = assemble(moved, self.net_options)
+        targets = [batch.lesion, batch.tissue]
         if self.net_options.dimensions == 3:
-            return inputs, batch.lesion[:, None].to(name)
-        middle = batch.lesion.shape[1] // 2
-        return inputs.contiguous(memory_format=torch.channels_last), batch.lesion[:, middle, None].to(name)
+            lesion, tissue = (None if target is None else target[:, None].to(name) for target in targets)
+        else:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+            middle = batch.lesion.shape[1] // 2
+            lesion, tissue = (
+                None if target is None else target[:, middle, None].to(name) for target in targets
+            )
+        assert lesion is not None
+        return inputs, lesion, tissue
 
     def _validate(self, state: _State, loss: float) -> dict[str, float]:
         found = self._probabilities(state.average.weights, flips=False)
@@ -309,7 +343,7 @@ class _Training:
                       "validation": len(self.validation)},
             "split": {part: list(names) for part, names in self.split.parts.items()},
             # Whether it was interrupted does not make it another model.
-            "options": {k: v for k, v in self.options.record().items() if k != "resume"},
+            "options": {k: v for k, v in self.options.record().items() if k not in ("resume", "workers")},
             "steps": state.step,
             "best_step": state.best_step if self.validation else state.step,
             "validation_dice": None if score is None else round(score, 5),

@@ -1,0 +1,185 @@
+"""Augmentation past what scanners do, for networks that shall work everywhere.
+
+The simulated scans of the training set are few beside the slices drawn from them; here each gets
+a contrast of its own:
+
+* each tissue is a little brighter or darker, on DWI and on ADC (needs the semantic map);
+* lesions stand out less or more than they did;
+* a slice is darker than its neighbors, as by motion in one direction's shot;
+* noise is stronger, and correlated as after interpolation;
+* a spot is bright on DWI while its ADC is raised: shine-through, never a lesion (only where ADC is shown);
+* ADC is smoothed, as vendors do.
+
+As in :mod:`.augmentation`, the drawing is apart from the applying.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..schema import TISSUES
+from .inputs import ADC, DWI, MIRRORED_ADC, MIRRORED_DWI
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Widening:
+    """What was drawn for a batch; every array has one row a sample.
+
+    Parameters
+    ----------
+    tissue_dwi, tissue_adc
+        (batch, tissues): factors.
+    lesion
+        (batch, 2): how much of the lesion's contrast stays, on DWI and on ADC; 1 for all of it.
+    slices
+        (batch, depth): factor on the DWI of each slice.
+    noise
+        (batch,): standard deviation of correlated noise.
+    noise_seed
+        Of the noise.
+    spots
+        (batch, 5): place (shares of the patch), radius (voxels), factor on DWI, factor on ADC; radius 0
+        for none.
+    smooth_adc
+        (batch,) boolean.
+    """
+
+    tissue_dwi: Array
+    tissue_adc: Array
+    lesion: Array
+    slices: Array
+    noise: Array
+    noise_seed: int
+    spots: Array
+    smooth_adc: Array
+
+
+def draw(count: int, depth: int, rng: np.random.Generator) -> Widening:
+    """Parameters for ``count`` samples of ``depth`` slices."""
+
+    def sometimes(share: float) -> Array:
+        return np.asarray(rng.random(count) < share)
+
+    def factors(share: float, spread: float, columns: int) -> Array:
+        strength = np.where(sometimes(share), rng.uniform(0.2, 1.0, count), 0.0)[:, None]
+        return np.asarray(np.exp(strength * rng.normal(0, spread, (count, columns))))
+
+    slices = factors(0.2, 0.12, depth)
+    dropped = sometimes(0.03)
+    slices[dropped, rng.integers(depth, size=count)[dropped]] *= rng.uniform(0.3, 0.8, int(dropped.sum()))
+    faded = sometimes(0.35)[:, None]
+    radius = np.where(sometimes(0.2), np.exp(rng.uniform(np.log(1.0), np.log(5.0), count)), 0.0)
+    return Widening(
+        tissue_dwi=factors(0.6, 0.10, len(TISSUES)),
+        tissue_adc=factors(0.5, 0.08, len(TISSUES)),
+        lesion=np.where(faded, rng.uniform((0.5, 0.4), (1.5, 1.2), (count, 2)), 1.0),
+        slices=slices,
+        noise=np.where(sometimes(0.25), np.minimum(rng.exponential(0.08, count), 0.3), 0.0),
+        noise_seed=int(rng.integers(1 << 62)),
+        spots=np.column_stack(
+            [
+                rng.uniform(0.2, 0.8, (count, 2)),
+                radius,
+                rng.uniform(1.2, 2.2, count),
+                rng.uniform(1.15, 1.8, count),
+            ]
+        ),
+        smooth_adc=sometimes(0.2),
+    )
+
+
+def widen(
+    images: Tensor, lesion: Tensor, tissue: Tensor | None, adc_shown: Tensor, drawn: Widening
+) -> Tensor:
+    """Apply to ``images`` (batch, 4, depth, x, y).
+
+    Parameters
+    ----------
+    lesion
+        (batch, depth, x, y), 0 or 1.
+    tissue
+        (batch, depth, x, y) numbers of tissues, or None where no map is known.
+    adc_shown
+        (batch,), 0 or 1.
+    """
+    if tissue is not None:
+        images = _tissues(images, tissue, drawn)
+    images = _lesion_contrast(images, lesion, drawn)
+    images = _spots(images, lesion, adc_shown, drawn)
+    images[:, DWI] *= _tensor(drawn.slices)[:, :, None, None]
+    images[:, MIRRORED_DWI] *= _tensor(drawn.slices)[:, :, None, None]
+    for i in np.flatnonzero(drawn.smooth_adc):
+        images[i, ADC] = functional.avg_pool2d(images[i, ADC], 3, 1, 1)
+    return _correlated_noise(images, drawn)
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def _tissues(images: Tensor, tissue: Tensor, drawn: Widening) -> Tensor:
+    """Factors by tissue, softened over three voxels; the other hemisphere is taken to have the same ones."""
+    count = len(images)
+    index = tissue.long().reshape(count, -1)
+    for table, kinds in ((drawn.tissue_dwi, (DWI, MIRRORED_DWI)), (drawn.tissue_adc, (ADC, MIRRORED_ADC))):
+        factor = torch.gather(_tensor(table), 1, index).reshape(tissue.shape)
+        factor = functional.avg_pool2d(factor, 3, 1, 1, count_include_pad=False)
+        for kind in kinds:
+            images[:, kind] *= factor
+    return images
+
+
+def _lesion_contrast(images: Tensor, lesion: Tensor, drawn: Widening) -> Tensor:
+    """Part of the lesion's difference to normal tissue (DWI 1, ADC 0.8 x 10^-3 mm^2/s) taken or added."""
+    soft = functional.avg_pool2d(lesion, 3, 1, 1)
+    for kind, normal, column in ((DWI, 1.0, 0), (ADC, 0.8, 1)):
+        share = soft * (_tensor(drawn.lesion[:, column]) - 1)[:, None, None, None]
+        known = images[:, kind] > 0
+        changed = images[:, kind] + share * (images[:, kind] - normal)
+        images[:, kind] = torch.where(known, changed.clamp_min(0.02), images[:, kind])
+    return images
+
+
+def _spots(images: Tensor, lesion: Tensor, adc_shown: Tensor, drawn: Widening) -> Tensor:
+    x, y = images.shape[-2:]
+    depth = images.shape[2]
+    u, v = torch.arange(float(x))[:, None], torch.arange(float(y))[None, :]
+    away = torch.tensor([abs(d - depth // 2) for d in range(depth)], dtype=torch.float32)
+    for i in np.flatnonzero(drawn.spots[:, 2]):
+        if not adc_shown[i]:
+            continue
+        a, b, radius, dwi, adc = (float(value) for value in drawn.spots[i])
+        square = ((u - a * x) ** 2 + (v - b * y) ** 2)[None] + (2.0 * away[:, None, None]) ** 2
+        share = torch.exp(-0.5 * (square / radius**2) ** 2) * (1 - lesion[i])
+        images[i, DWI] *= 1 + share * (dwi - 1)
+        images[i, ADC] *= 1 + share * (adc - 1)
+    return images
+
+
+def _correlated_noise(images: Tensor, drawn: Widening) -> Tensor:
+    noisy = np.flatnonzero(drawn.noise)
+    if not noisy.size:
+        return images
+    generator = torch.Generator().manual_seed(drawn.noise_seed)
+    shape = (2, len(noisy), *images.shape[2:])
+    noise = functional.avg_pool2d(torch.randn(shape, generator=generator).flatten(0, 1), 2, 1, 1)
+    noise = 2 * noise[..., : shape[-2], : shape[-1]].reshape(shape)
+    level = _tensor(drawn.noise[noisy])[:, None, None, None]
+    inside = images[noisy, DWI] > 0
+    images[noisy, DWI] = torch.where(
+        inside, (images[noisy, DWI] + level * noise[0]).abs(), images[noisy, DWI]
+    )
+    known = images[noisy, ADC] > 0
+    images[noisy, ADC] = torch.where(
+        known, (images[noisy, ADC] + level * noise[1]).clamp_min(0), images[noisy, ADC]
+    )
+    return images
