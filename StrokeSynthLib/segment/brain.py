@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .filters import dilated, eroded, filled_slices, gaussian, gaussian_matrix, largest_component, opened
+
 Array = npt.NDArray[Any]
 
 #: A foreground smaller than this (ml) is a lesion or a hot spot, not a brain.
@@ -61,14 +63,12 @@ def otsu(values: Array) -> float:
 
 def mode(values: Array) -> float:
     """Most frequent value, from a smoothed histogram."""
-    from scipy.ndimage import gaussian_filter1d
-
     top = float(np.percentile(values, 99.5))
     low = float(values.min())
     if top <= low:
         return top
     counts, edges = np.histogram(values, _BINS, (low, top))
-    peak = int(np.argmax(gaussian_filter1d(counts.astype(float), _BINS / 50)))
+    peak = int(np.argmax(gaussian_matrix(_BINS, _BINS / 50) @ counts))
     return float((edges[peak] + edges[peak + 1]) / 2)
 
 
@@ -87,10 +87,8 @@ def find_brain(dwi: Array, spacing: tuple[float, float, float]) -> Brain:
     Brain
         With the whole image as mask when there is nothing that looks like a brain.
     """
-    from scipy import ndimage
-
     positive = np.clip(dwi, 0, None).astype(np.float32, copy=False)
-    smoothed = ndimage.gaussian_filter(positive, [2.0 / s for s in spacing])
+    smoothed = gaussian(positive, [2.0 / s for s in spacing])
     root = np.sqrt(smoothed)
     if not root.max() > 0:
         return Brain(np.ones(dwi.shape, bool), 1.0, 1.0)
@@ -102,11 +100,11 @@ def find_brain(dwi: Array, spacing: tuple[float, float, float]) -> Brain:
             break
         threshold = otsu(root[root <= threshold])
     scale = _tissue_mode(root[root > threshold], voxel_ml)
-    mask = _largest(ndimage.binary_opening(smoothed > 0.5 * scale, iterations=1))
+    mask = largest_component(opened(smoothed > 0.5 * scale))
     if mask is None:
         return Brain(np.ones(dwi.shape, bool), scale, 1.0)
     # Once more within that component: noise, scalp and mucosa are gone.
-    core = ndimage.binary_erosion(mask, iterations=1)
+    core = eroded(mask)
     scale = mode(smoothed[core if core.any() else mask])
     values = positive[mask] / scale
     below = values[values < 1.0]
@@ -132,25 +130,9 @@ def _tissue_mode(root: Array, voxel_ml: float) -> float:
     return scale
 
 
-def _largest(mask: Array) -> Array | None:
-    from scipy import ndimage
-
-    parts, count = ndimage.label(mask)
-    if count == 0:
-        return None
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray(parts == int(sizes.argmax()))
-
-
 def _filled(mask: Array, spacing: tuple[float, float, float]) -> Array:
     """Close sulci, fill ventricles slice by slice, widen by about 6 mm in the slice plane."""
-    from scipy import ndimage
-
     reach = max(1, round(6.0 / spacing[0]))
     disk = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
     padded = np.pad(mask, ((reach, reach), (reach, reach), (0, 0)))
-    wide = ndimage.binary_dilation(padded, disk[:, :, None])
-    for k in range(wide.shape[2]):
-        wide[:, :, k] = ndimage.binary_fill_holes(wide[:, :, k])
-    return np.asarray(wide[reach:-reach, reach:-reach])
+    return filled_slices(dilated(padded, disk[:, :, None]))[reach:-reach, reach:-reach]

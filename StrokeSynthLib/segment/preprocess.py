@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from ..volume import Orientation, Storage, Volume
 from .brain import find_brain
+from .filters import along_axes, box_of, gaussian, gaussian_matrix, linear_matrix
 from .symmetry import find_midplane
 
 Array = npt.NDArray[Any]
@@ -137,8 +138,6 @@ def prepare(dwi: Volume, adc: Volume | None = None, options: FrameOptions | None
     options
         How the frame is chosen.
     """
-    from scipy.ndimage import find_objects, gaussian_filter
-
     options = options or FrameOptions()
     whole = _whole_frame(dwi, options)
     image = whole.forward(dwi.array)
@@ -146,7 +145,7 @@ def prepare(dwi: Volume, adc: Volume | None = None, options: FrameOptions | None
     margin = [round(options.margin / s) for s in whole.spacing]
     box = tuple(
         slice(max(0, s.start - m), min(n, s.stop + m))
-        for s, m, n in zip(find_objects(brain.mask.astype(np.uint8))[0], margin, image.shape, strict=True)
+        for s, m, n in zip(box_of(brain.mask), margin, image.shape, strict=True)
     )
     frame = _cropped(whole, box)
     mask = brain.mask[box]
@@ -159,8 +158,10 @@ def prepare(dwi: Volume, adc: Volume | None = None, options: FrameOptions | None
     # Hemispheres match within some millimeters only: smoothed, the comparison forgives that.
     sigma = (2.0 / frame.spacing[0], 2.0 / frame.spacing[1], 0.0)
 
+    seen = plane.reflection(normalized.shape, frame.spacing)
+
     def mirrored(values: Array) -> Array:
-        return plane.reflect(np.asarray(gaussian_filter(values, sigma)), frame.spacing)
+        return seen.apply(gaussian(values, sigma))
 
     return Prepared(
         frame, normalized, diffusion, mirrored(normalized),
@@ -205,20 +206,18 @@ def _resampled(
     smooth: bool = True,
 ) -> Array:
     """Voxel ``i`` of the result is voxel ``i * scale + start`` of ``array``; 0 outside."""
-    from scipy.ndimage import affine_transform, gaussian_filter
-
     if all(s == 1.0 and float(a).is_integer() for s, a in zip(scale, start, strict=True)):
         return _cut(array, tuple(int(a) for a in start), shape)
-    values = array.astype(np.float32)
-    if smooth:
-        # A coarser voxel averages finer ones: the width that their boxes differ by.
-        sigma = [0.29 * np.sqrt(max(s * s - 1.0, 0.0)) for s in scale]
-        values = gaussian_filter(values, sigma)
-    return np.asarray(
-        affine_transform(
-            values, np.array(scale), np.array(start), shape, order=1, mode="grid-constant", cval=0.0
-        )
-    )
+    matrices: list[Array | None] = []
+    for before, after, step, first in zip(array.shape, shape, scale, start, strict=True):
+        matrix = linear_matrix(before, after, step, first, fade=True)
+        if smooth and step > 1.0:
+            # A coarser voxel averages finer ones: the width that their boxes differ by.
+            matrix = matrix @ gaussian_matrix(before, 0.29 * np.sqrt(step * step - 1.0))
+        matrices.append(matrix)
+    # One unusable value would spread along whole rows.
+    values = np.nan_to_num(array.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return along_axes(values, matrices)
 
 
 def _cut(array: Array, start: tuple[int, ...], shape: tuple[int, ...]) -> Array:

@@ -25,6 +25,7 @@ from ..errors import BadInputError
 from ..modelfolder import ModelFolder, open_model
 from ..volume import Volume
 from .decision import without_specks
+from .filters import components, gaussian
 from .preprocess import FrameOptions, Prepared, prepare
 from .segmenter import Prediction
 
@@ -83,13 +84,11 @@ class Features:
 
 def features_of(prepared: Prepared, smoothing: float) -> Features:
     """Features of a prepared examination, smoothed by ``smoothing`` mm in the slice plane."""
-    from scipy.ndimage import gaussian_filter
-
     spacing = prepared.frame.spacing
     sigma = (smoothing / spacing[0], smoothing / spacing[1], 0.0)
 
     def smooth(image: Array) -> Array:
-        return np.asarray(gaussian_filter(image, sigma)) if smoothing > 0 else image
+        return gaussian(image, sigma) if smoothing > 0 else image
 
     dwi = smooth(prepared.dwi)
     adc = None
@@ -115,13 +114,11 @@ def margin_of(features: Features, parameters: ThresholdParameters) -> Array:
 
 def accepted(features: Features, margin: Array, parameters: ThresholdParameters) -> Array:
     """Boolean mask: components of positive margin with a peak and of sufficient size."""
-    from scipy.ndimage import generate_binary_structure, label
-
     mask = without_specks(margin >= 0, parameters.smallest_ml / features.voxel_ml) > 0
     if not mask.any():
         return mask
-    parts, count = label(mask, generate_binary_structure(3, 3))
-    strong = np.zeros(count + 1, bool)
+    parts, sizes = components(mask, diagonal=True)
+    strong = np.zeros(len(sizes), bool)
     strong[np.unique(parts[mask & (features.z >= parameters.peak)])] = True
     strong[0] = False
     return np.asarray(strong[parts])
