@@ -71,7 +71,9 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
 
 
 def check_outputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None] = ()) -> None:
-    """Refuse outputs that would replace an input or each other, before anything is computed.
+    """Refuse output files before anything is computed, rather than after minutes of work.
+
+    An output must not be an input, another output or a folder, and its place must be writable.
 
     Raises
     ------
@@ -92,7 +94,44 @@ def check_outputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | 
             raise BadInputError(f"{path}: is named for two outputs; give each its own name.")
         if target.is_dir():
             raise BadInputError(f"{path}: is a folder, a file name is needed for this output.")
+        if target.exists() and not target.is_file():
+            raise BadInputError(f"{path}: is no ordinary file and is not replaced; choose another name.")
+        _check_writable(path, target.parent)
         seen.add(target)
+
+
+def check_output_folder(path: Path | str, marker: str | None = None) -> None:
+    """Refuse a folder for results before anything is computed.
+
+    Parameters
+    ----------
+    path
+        May be new; its place must be writable.
+    marker
+        File that the folder holds if it is one of this kind; any other that is not empty is refused.
+
+    Raises
+    ------
+    BadInputError
+        Naming the folder.
+    """
+    target = Path(path).resolve()
+    if target.exists() and not target.is_dir():
+        raise BadInputError(f"{path}: is a file, a folder is needed for this output.")
+    if marker is not None and target.is_dir() and any(target.iterdir()) and not (target / marker).exists():
+        raise BadInputError(f"{path}: is not empty and holds no {marker}; choose another folder.")
+    _check_writable(path, target)
+
+
+def _check_writable(path: Path | str, folder: Path) -> None:
+    """Try to make a file in ``folder``, or where it would be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -1,11 +1,23 @@
 """Writing is all or nothing; JSON is JSON."""
 
+import os
+import re
 import stat
+from pathlib import Path
 
 import pytest
 
 from StrokeSynthLib.errors import BadInputError
-from StrokeSynthLib.files import read_json, replacing, replacing_folder, sha256_of, write_json, write_text
+from StrokeSynthLib.files import (
+    check_output_folder,
+    check_outputs,
+    read_json,
+    replacing,
+    replacing_folder,
+    sha256_of,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path):
@@ -84,3 +96,48 @@ def test_hash_depends_on_order_and_content(tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     assert sha256_of(a, b) != sha256_of(b, a)
     assert sha256_of(a) == "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a-file/below.nii.gz", "cannot be written"),
+        ("a-folder", "is a folder"),
+        ("a-pipe", "no ordinary file"),
+        ("input.nii.gz", "is an input"),
+        ("a-folder/../input.nii.gz", "is an input"),
+    ],
+)
+def test_outputs_are_refused_before_any_work(tmp_path, name, words):
+    write_text(tmp_path / "a-file", "x")
+    write_text(tmp_path / "input.nii.gz", "x")
+    (tmp_path / "a-folder").mkdir()
+    os.mkfifo(tmp_path / "a-pipe")
+    with pytest.raises(BadInputError, match=f"{re.escape(name)}: .*{words}"):
+        check_outputs([tmp_path / name], [tmp_path / "input.nii.gz"])
+
+
+def test_outputs_in_new_folders_are_accepted_and_nothing_is_made(tmp_path):
+    check_outputs([tmp_path / "new" / "deep" / "a.nii.gz", None, tmp_path / "b.nii.gz"])
+    check_output_folder(tmp_path / "new" / "folder")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place where nobody may write")
+def test_a_place_where_nobody_may_write_is_refused_before_any_work():
+    with pytest.raises(BadInputError, match="cannot be written"):
+        check_outputs(["/proc/new/a.nii.gz"])
+    with pytest.raises(BadInputError, match="cannot be written"):
+        check_output_folder("/proc/new")
+
+
+def test_folder_outputs_are_no_files_and_hold_nothing_strange(tmp_path):
+    write_text(tmp_path / "file", "x")
+    write_text(tmp_path / "thesis" / "chapter.txt", "x")
+    write_text(tmp_path / "model" / "model.json", "{}")
+    with pytest.raises(BadInputError, match="is a file, a folder is needed"):
+        check_output_folder(tmp_path / "file")
+    with pytest.raises(BadInputError, match=r"thesis: is not empty and holds no model\.json"):
+        check_output_folder(tmp_path / "thesis", "model.json")
+    check_output_folder(tmp_path / "model", "model.json")
+    check_output_folder(tmp_path / "thesis")
