@@ -65,8 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
                     title="what", metavar="WHAT", required=True, parser_class=_Parser
                 )
             parent = groups[group]
+        details = f"\n\n{module.DETAILS}" if hasattr(module, "DETAILS") else ""
         sub = parent.add_parser(
-            word, help=module.HELP, description=module.HELP + " " + RESEARCH_NOTICE,
+            word, help=module.HELP, description=f"{module.HELP} {RESEARCH_NOTICE}{details}",
             epilog=f"example:\n  {module.EXAMPLE}", formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         module.add_arguments(sub)

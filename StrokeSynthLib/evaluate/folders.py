@@ -1,4 +1,15 @@
-"""Predictions on disk against references on disk, matched by case name."""
+"""Predictions on disk against references on disk, matched by case name.
+
+Each case with a reference ends in one of three ways, the same whatever the reason:
+
+1. *Scored*: there is one prediction and it lies on the reference's grid: the same voxels, also in
+   another axis order, less than half a voxel away (noticed where it is not exactly the same).
+2. *Counted as empty*: there is no prediction, and ``missing="empty"`` says that none means no lesion
+   found, as segmentation challenges do. It is named in the report.
+3. *Not scored*: there is no prediction, or it is damaged, no mask, on another grid, or one of several.
+   It is named with the reason and is in no mean. A prediction that is there is never taken for empty:
+   it may be right and only stored wrongly.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +27,15 @@ from ..cohort.checks import place_on_grid, read_mask
 from ..cohort.layouts import open_cohort
 from ..cohort.names import is_image, parse
 from ..errors import BadInputError
-from ..files import write_json
+from ..files import check_outputs, read_json, write_json
 from ..progress import Progress, ProgressEvent, silent
 from ..volume import Volume, file_stem, read_volume
 from .agreement import Scores, score
 from .summary import Summary, as_plain, summarize
 from .table import summary_table
+
+#: What is done about a case without prediction.
+MISSING = ("report", "empty")
 
 
 @dataclass(frozen=True)
@@ -34,8 +48,10 @@ class Report:
         By case name.
     summary
         Over the scored cases.
-    errors
-        Cases that could not be scored, one sentence each. They are in no mean.
+    not_scored
+        Cases that could not be scored, and why, one sentence each. They are in no mean.
+    counted_as_empty
+        Cases without prediction that were scored as a mask without lesion.
     notices
         What was noticed or converted, one sentence each.
     """
@@ -44,8 +60,9 @@ class Report:
     prediction: str
     scores: Mapping[str, Scores]
     summary: Summary
-    errors: tuple[str, ...] = ()
-    notices: tuple[str, ...] = field(default=())
+    not_scored: Mapping[str, str] = field(default_factory=dict)
+    counted_as_empty: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The whole report; a score that is not defined is null."""
@@ -56,7 +73,8 @@ class Report:
             "generated_by": {"name": "StrokeSynth", "version": __version__},
             "summary": as_plain(self.summary),
             "cases": as_plain(self.scores),
-            "errors": list(self.errors),
+            "not_scored": dict(self.not_scored),
+            "counted_as_empty": list(self.counted_as_empty),
             "notices": list(self.notices),
         }
 
@@ -67,17 +85,45 @@ class Report:
     def table(self) -> str:
         """The summary as text, with what could not be scored."""
         lines = [summary_table(self.summary)]
-        if self.errors:
-            total = len(self.scores) + len(self.errors)
-            lines += ["", f"NOT SCORED, and in no mean: {len(self.errors)} of {total} cases:"]
-            lines += [f"  {sentence}" for sentence in self.errors]
+        total = len(self.scores) + len(self.not_scored)
+        if self.counted_as_empty:
+            count, names = len(self.counted_as_empty), ", ".join(self.counted_as_empty)
+            lines += ["", f"Without prediction, counted as empty: {count} of {total} cases: {names}"]
+        if self.not_scored:
+            lines += ["", f"NOT SCORED, and in no mean: {len(self.not_scored)} of {total} cases:"]
+            lines += [f"  {name}: {sentence}" for name, sentence in self.not_scored.items()]
         if self.notices:
             lines += ["", *(f"notice: {sentence}" for sentence in self.notices)]
         return "\n".join(lines)
 
 
+def check_report_path(path: Path) -> None:
+    """Refuse a report that cannot be written, or that would replace anything but an older report.
+
+    Raises
+    ------
+    BadInputError
+        Naming the file.
+    """
+    check_outputs([path])
+    if path.exists():
+        try:
+            content = read_json(path)
+        except BadInputError:
+            content = None
+        if not isinstance(content, dict) or not {"summary", "cases"} <= set(content):
+            raise BadInputError(
+                f"{path}: is there already and is no report of an evaluation; choose another."
+            )
+
+
 def evaluate_paths(
-    reference: Path | str, prediction: Path | str, *, seed: int = 0, progress: Progress = silent
+    reference: Path | str,
+    prediction: Path | str,
+    *,
+    missing: str = "report",
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> Report:
     """Score predictions against references.
 
@@ -89,6 +135,8 @@ def evaluate_paths(
         A folder of masks or probabilities named after the cases ("sub-0001.nii.gz",
         "sub-0001_label-L_mask.nii.gz", "sub-0001/lesion.nii.gz"), or one file. Values between 0
         and 1 are thresholded at 0.5.
+    missing
+        "report": a case without prediction is not scored; "empty": it counts as a mask without lesion.
     seed
         Of the bootstrap.
 
@@ -97,29 +145,35 @@ def evaluate_paths(
     BadInputError
         When a path is missing, nothing matches, or no case at all can be scored.
     """
+    if missing not in MISSING:
+        raise BadInputError(f"--missing {missing}: is not known; choose {' or '.join(MISSING)}.")
     reference, prediction = Path(reference), Path(prediction)
     if not prediction.exists():
         raise BadInputError(f"{prediction}: no such file or folder; name the predicted masks.")
     notices: list[str] = []
     references = _references(reference, notices)
-    pairs = _pairs(references, prediction, reference, notices)
+    found = _predictions(references, prediction, reference, notices)
     scores: dict[str, Scores] = {}
-    errors: list[str] = []
+    not_scored: dict[str, str] = {}
     for number, (name, mask) in enumerate(references.items()):
         progress(ProgressEvent("Scoring cases", number, len(references)))
-        if name not in pairs:
-            errors.append(f"{name}: has no prediction in {prediction}.")
-            continue
         try:
-            scores[name] = _score_files(mask, pairs[name], notices)
+            if name in found:
+                scores[name] = _score_files(mask, _only(name, found[name]), notices)
+            elif missing == "empty":
+                scores[name] = _score_nothing(mask)
+            else:
+                not_scored[name] = f"has no prediction in {prediction}."
         except BadInputError as error:
-            errors.append(str(error))
+            not_scored[name] = str(error)
     progress(ProgressEvent("Scoring cases", len(references), len(references)))
     if not scores:
-        raise BadInputError(errors[0])
+        name, sentence = next(iter(not_scored.items()))
+        more = f" (and {len(not_scored) - 1} more)" if len(not_scored) > 1 else ""
+        raise BadInputError(f"No case could be scored{more}: {name}: {sentence}")
     return Report(
-        str(reference), str(prediction), scores, summarize(list(scores.values()), seed), tuple(errors),
-        tuple(dict.fromkeys(notices)),
+        str(reference), str(prediction), scores, summarize(list(scores.values()), seed), not_scored,
+        tuple(name for name in scores if name not in found), tuple(dict.fromkeys(notices)),
     )  # fmt: skip
 
 
@@ -161,16 +215,16 @@ def _images(folder: Path) -> list[Path]:
     )
 
 
-def _pairs(
+def _predictions(
     references: Mapping[str, Path], prediction: Path, reference: Path, notices: list[str]
-) -> dict[str, Path]:
-    """Prediction file by case name.
+) -> dict[str, list[Path]]:
+    """Files that could be the prediction, by case name.
 
     A file belongs to the longest case name that it, or else its folder, begins with.
     """
     if prediction.is_file():
         if len(references) == 1:
-            return {next(iter(references)): prediction}
+            return {next(iter(references)): [prediction]}
         raise BadInputError(
             f"{prediction}: is one file, but {reference} holds {len(references)} references; "
             "name the folder of predictions."
@@ -192,7 +246,7 @@ def _pairs(
         )
     if strangers:
         notices.append(f"{prediction}: {strangers} images belong to no reference and are left out.")
-    return {name: _only(name, files) for name, files in found.items()}
+    return found
 
 
 def _longest(names: Mapping[str, Path], text: str) -> str | None:
@@ -204,7 +258,7 @@ def _longest(names: Mapping[str, Path], text: str) -> str | None:
 
 
 def _only(name: str, files: list[Path]) -> Path:
-    """The one file that is the mask of a case."""
+    """The one file that is the mask of a case: alone, named as the case, or named as a mask."""
     if len(files) == 1:
         return files[0]
     for chosen in (
@@ -214,13 +268,18 @@ def _only(name: str, files: list[Path]) -> Path:
         if len(chosen) == 1:
             return chosen[0]
     listed = ", ".join(file.name for file in files[:4])
-    raise BadInputError(f"{name}: {len(files)} files could be its prediction ({listed}); keep one.")
+    raise BadInputError(f"{len(files)} files could be its prediction ({listed}); keep one.")
 
 
 def _score_files(reference: Path, prediction: Path, notices: list[str]) -> Scores:
     truth = read_mask(reference, [])
     found = place_on_grid(_read_prediction(prediction, notices), truth, "prediction", notices)
     return score(truth.array, found.array, truth.spacing)
+
+
+def _score_nothing(reference: Path) -> Scores:
+    truth = read_mask(reference, [])
+    return score(truth.array, np.zeros_like(truth.array), truth.spacing)
 
 
 def _read_prediction(path: Path, notices: list[str]) -> Volume:

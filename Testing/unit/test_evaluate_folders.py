@@ -1,11 +1,13 @@
 """Predictions on disk are matched by name; what cannot be scored is said, never averaged away."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from StrokeSynthLib.cli import main
 from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.evaluate.folders import evaluate_paths
 from StrokeSynthLib.volume import Storage, write_volume
@@ -36,7 +38,7 @@ def test_predictions_are_found_by_case_name(tmp_path, cohort, pattern):
     report = evaluate_paths(cohort, predict(tmp_path / "p", *names))
     assert set(report.scores) == {"sub-1_ses-1", "sub-2_ses-1"}
     assert report.summary.strata["all cases"]["dice"].mean == 1
-    assert report.errors == ()
+    assert report.not_scored == {}
 
 
 def test_folders_of_masks_and_single_files_are_references_too(tmp_path, cohort):
@@ -47,20 +49,63 @@ def test_folders_of_masks_and_single_files_are_references_too(tmp_path, cohort):
     assert single.scores["a"].dice == 1
 
 
-def test_a_missing_prediction_is_an_error_in_the_report(tmp_path, cohort):
+def test_a_missing_prediction_is_named_and_in_no_mean(tmp_path, cohort):
     report = evaluate_paths(cohort, predict(tmp_path / "p", "sub-1_ses-1.nii.gz"))
-    assert len(report.scores) == 1
-    assert "sub-2_ses-1: has no prediction" in report.errors[0]
+    assert list(report.scores) == ["sub-1_ses-1"]
+    assert "has no prediction" in report.not_scored["sub-2_ses-1"]
+    assert report.summary.strata["all cases"]["dice"].mean == 1
     assert "NOT SCORED, and in no mean: 1 of 2 cases" in report.table()
 
 
-def test_a_prediction_on_another_grid_is_an_error_with_both_shapes(tmp_path, cohort):
+def test_a_missing_prediction_counts_as_empty_only_where_that_is_asked_for(tmp_path, cohort):
+    report = evaluate_paths(cohort, predict(tmp_path / "p", "sub-1_ses-1.nii.gz"), missing="empty")
+    assert report.not_scored == {}
+    assert report.counted_as_empty == ("sub-2_ses-1",)
+    assert report.scores["sub-2_ses-1"].dice == 0
+    assert report.summary.strata["all cases"]["dice"].mean == 0.5
+    assert "counted as empty: 1 of 2 cases: sub-2_ses-1" in report.table()
+    with pytest.raises(BadInputError, match="--missing zero"):
+        evaluate_paths(cohort, tmp_path / "p", missing="zero")
+
+
+MOVED = replace(EXAM.lesion, affine=EXAM.lesion.affine + np.eye(4)[:, [3, 3, 3, 0]] * [0, 0, 0, 30])
+UNUSABLE = {
+    "other shape": (replace(EXAM.lesion, array=EXAM.lesion.array[:20]), "20x28x14.*24x28x14"),
+    "other place": (MOVED, "lies elsewhere"),
+    "label map": (replace(EXAM.lesion, array=EXAM.lesion.array * np.uint8(3)), "is not a mask"),
+}
+
+
+@pytest.mark.parametrize("missing", ["report", "empty"])
+@pytest.mark.parametrize(("volume", "words"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_unusable_prediction_is_named_and_never_counted_as_empty(tmp_path, cohort, volume, words, missing):
     folder = predict(tmp_path / "p", "sub-1_ses-1.nii.gz")
-    predict(folder, "sub-2_ses-1.nii.gz", volume=replace(EXAM.lesion, array=EXAM.lesion.array[:20]))
+    predict(folder, "sub-2_ses-1.nii.gz", volume=volume)
+    report = evaluate_paths(cohort, folder, missing=missing)
+    assert list(report.scores) == ["sub-1_ses-1"]
+    assert re.search(words, report.not_scored["sub-2_ses-1"])
+    assert report.counted_as_empty == ()
+
+
+def test_one_of_several_predictions_does_not_stop_the_others(tmp_path, cohort):
+    folder = predict(tmp_path / "p", "sub-1_ses-1.nii.gz", "sub-2_ses-1_a.nii.gz", "sub-2_ses-1_b.nii.gz")
     report = evaluate_paths(cohort, folder)
     assert list(report.scores) == ["sub-1_ses-1"]
-    assert "20x28x14" in report.errors[0]
-    assert "24x28x14" in report.errors[0]
+    assert "2 files could be its prediction" in report.not_scored["sub-2_ses-1"]
+
+
+def test_the_command_writes_the_report_and_ends_with_status_two(tmp_path, cohort, capsys):
+    predict(tmp_path / "p", "sub-1_ses-1.nii.gz")
+    words = ["evaluate", "--reference", str(cohort), "--prediction", str(tmp_path / "p"), "--out"]
+    assert main([*words, str(tmp_path / "report.json")]) == 2
+    assert "could not be scored" in capsys.readouterr().err
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert list(content["not_scored"]) == ["sub-2_ses-1"]
+    assert main([*words, str(tmp_path / "report.json"), "--missing", "empty"]) == 0  # an older report may go
+    sidecar = tmp_path / "p" / "sub-1_ses-1.json"
+    sidecar.write_text('{"Synthetic": true}')
+    assert main([*words, str(sidecar)]) == 2
+    assert sidecar.read_text() == '{"Synthetic": true}'
 
 
 def test_probabilities_are_thresholded_and_said(tmp_path, cohort):
@@ -87,7 +132,7 @@ def test_a_mask_beside_its_probability_is_taken(tmp_path, cohort):
 
 def test_two_predictions_of_one_case_are_refused(tmp_path, cohort):
     folder = predict(tmp_path / "p", "sub-1_ses-1_a.nii.gz", "sub-1_ses-1_b.nii.gz")
-    with pytest.raises(BadInputError, match="2 files could be its prediction"):
+    with pytest.raises(BadInputError, match=r"No case .*\(and 1 more\).*2 files could be its prediction"):
         evaluate_paths(cohort, folder)
 
 
