@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import RESEARCH_NOTICE
 from ..errors import BadInputError
-from ..files import write_json
+from ..files import check_output_folder, write_json
 from ..progress import Progress, ProgressEvent, silent
 from ..provenance import record, write_with_record
 from .bvalues import read_sidecar
@@ -20,9 +20,22 @@ from .writer import CohortWriter
 
 
 def export_cohort(cohort: Cohort, to: str, out: Path | str, progress: Progress = silent) -> int:
-    """Write a cohort as "nnunet" or "bids"; returns the number of cases."""
+    """Write a cohort as "nnunet" or "bids"; returns the number of cases.
+
+    Raises
+    ------
+    BadInputError
+        When ``out`` is, or lies in, the cohort itself, or cannot be written; as the exports do.
+    """
     if to not in EXPORTS:
         raise BadInputError(f"--to {to}: is not known; choose {', '.join(EXPORTS)}.")
+    source, target = cohort.path.resolve(), Path(out).resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise BadInputError(
+            f"{out}: is, holds or lies in the cohort that is exported; a cohort is never written to, choose "
+            "another folder."
+        )
+    check_output_folder(out)
     return EXPORTS[to](cohort, out, progress)
 
 

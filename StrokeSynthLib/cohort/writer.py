@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import RESEARCH_NOTICE, __version__
 from ..errors import BadInputError
-from ..files import read_json, replacing_folder, write_json, write_text
+from ..files import check_output_folder, read_json, replacing_folder, write_json, write_text
 from ..provenance import record as provenance_record
 from ..provenance import write_with_record
 from ..schema import CLASSES, SCHEMA_VERSION
@@ -62,8 +62,7 @@ class CohortWriter:
         existing = self._existing()
         if existing is not None:
             self._compare(existing)
-        if not (self.out / DERIVATIVES / "dataset_description.json").is_file():
-            self._write_frame()
+        check_output_folder(self.out)
 
     def has(self, name: str) -> bool:
         """Whether the case is there, which means complete."""
@@ -127,6 +126,7 @@ class CohortWriter:
             f"{name}_label-L_mask": (lesion, {"Type": "Lesion", "Label": "acute ischemic lesion"}),
             f"{name}_dseg": (semantic_map, {"SchemaVersion": SCHEMA_VERSION, "Labels": "dseg.tsv"}),
         }
+        self._begin()
         # The derivatives appear first: a case whose images are there is complete.
         with replacing_folder(raw) as raw_part, replacing_folder(derived) as derived_part:
             for stem, (label_volume, extra) in labels.items():
@@ -139,6 +139,7 @@ class CohortWriter:
 
     def finish(self) -> None:
         """Write ``participants.tsv`` over all cases that are there."""
+        self._begin()
         rows: dict[str, dict[str, Any]] = {}
         for sidecar in sorted(self.out.glob("sub-*/**/*_trace.json")):
             if "_desc-" in sidecar.name:
@@ -169,7 +170,8 @@ class CohortWriter:
         """The description of the cohort that is there, or None for a new or empty folder."""
         if self.out.is_file():
             raise BadInputError(f"{self.out}: is a file; name a folder for the cohort.")
-        if not self.out.exists() or not any(self.out.iterdir()):
+        # Another process may be about to write the very first file.
+        if not self.out.exists() or not any(p for p in self.out.iterdir() if not p.name.startswith(".part-")):
             return None
         path = self.out / "dataset_description.json"
         content = read_json(path) if path.is_file() else {}
@@ -192,7 +194,10 @@ class CohortWriter:
                     "folder or the same settings."
                 )
 
-    def _write_frame(self) -> None:
+    def _begin(self) -> None:
+        """Write what describes the cohort, with its first case: one that fails leaves nothing behind."""
+        if (self.out / DERIVATIVES / "dataset_description.json").is_file():
+            return
         name = str(self._description.get("Name", "StrokeSynth cohort"))
         generated = [{"Name": "StrokeSynth", "Version": __version__, "Description": RESEARCH_NOTICE}]
         common = {"Name": name, "BIDSVersion": BIDS_VERSION, "GeneratedBy": generated}

@@ -134,8 +134,8 @@ def test_a_cohort_is_resumed(tmp_path, exam):
     assert len(open_cohort(tmp_path).cases) == 2
 
 
-def test_other_settings_do_not_mix_into_a_cohort(tmp_path):
-    CohortWriter(tmp_path, description=DESCRIPTION)
+def test_other_settings_do_not_mix_into_a_cohort(tmp_path, exam):
+    add(CohortWriter(tmp_path, description=DESCRIPTION), exam)
     with pytest.raises(BadInputError, match="seed 1, now it is 2"):
         CohortWriter(tmp_path, description={"Name": "Test", "seed": 2})
 
@@ -207,11 +207,22 @@ def test_bids_export_keeps_how_a_case_was_made(tmp_path, exam):
 
 
 def test_a_cohort_whose_beginning_was_interrupted_is_begun_again(tmp_path, exam):
-    CohortWriter(tmp_path, description=DESCRIPTION)
-    for name in ("README", "derivatives/strokesynth/dataset_description.json"):
-        (tmp_path / name).unlink()
-    CohortWriter(tmp_path, description=DESCRIPTION)
-    assert (tmp_path / "README").is_file()
+    add(CohortWriter(tmp_path, description=DESCRIPTION), exam)
+    marker = tmp_path / "derivatives" / "strokesynth" / "dataset_description.json"
+    marker.unlink()
+    add(CohortWriter(tmp_path, description=DESCRIPTION), exam, "sub-0002")
+    assert marker.is_file()
+
+
+def test_nothing_is_made_before_the_first_case(tmp_path):
+    CohortWriter(tmp_path / "new", description=DESCRIPTION)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_first_case(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BadInputError, match="cannot be written"):
+        CohortWriter(tmp_path / "file" / "cohort", description=DESCRIPTION)
 
 
 def test_nnunet_export_converts_adc_to_one_unit(tmp_path):
@@ -261,6 +272,15 @@ def test_names_that_become_one_are_refused(tmp_path):
         export_cohort(open_cohort(tmp_path / "in"), "bids", tmp_path / "out")
 
 
+@pytest.mark.parametrize("out", ["in", "in/deep", "."])
+def test_a_cohort_is_never_exported_into_itself(tmp_path, out):
+    cohort = isles(tmp_path / "in")
+    before = contents(tmp_path)
+    with pytest.raises(BadInputError, match="a cohort is never written to"):
+        export_cohort(cohort, "nnunet", tmp_path / out)
+    assert contents(tmp_path) == before
+
+
 def test_an_unknown_layout_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="choose nnunet, bids"):
         export_cohort(isles(tmp_path / "in"), "zip", tmp_path / "out")
@@ -277,8 +297,8 @@ def test_an_assumed_b_value_stays_an_assumption(tmp_path):
     assert (case.b_value, case.b_assumed) == (1000.0, True)
 
 
-def test_both_descriptions_carry_the_cohorts_name(tmp_path):
-    CohortWriter(tmp_path, description=DESCRIPTION)
+def test_both_descriptions_carry_the_cohorts_name(tmp_path, exam):
+    add(CohortWriter(tmp_path, description=DESCRIPTION), exam)
     for folder in (tmp_path, tmp_path / "derivatives" / "strokesynth"):
         content = read_json(folder / "dataset_description.json")
         assert (content["Name"], content["BIDSVersion"]) == ("Test", "1.10.1")

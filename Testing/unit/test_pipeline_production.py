@@ -78,6 +78,24 @@ def test_cohort_of_another_seed_is_refused(tmp_path: Path) -> None:
         produce(Noise(2), tmp_path / "a", 2, stage="s", progress=silent)
 
 
+@dataclass(frozen=True)
+class Impossible(Noise):
+    """A recipe whose first case cannot be made."""
+
+    def maker(self) -> Callable[[int], MadeCase]:
+        def make(number: int) -> MadeCase:
+            raise BadInputError("labels/a.nii.gz: holds no brain.")
+
+        return make
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_production_that_fails_at_its_first_case_leaves_nothing_behind(tmp_path: Path, workers: int) -> None:
+    with pytest.raises(BadInputError, match="holds no brain"):
+        produce(Impossible(), tmp_path / "cohort", 2, stage="s", progress=silent, workers=workers)
+    assert not (tmp_path / "cohort").exists()
+
+
 def test_folder_with_something_else_is_refused_and_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("dear")
     with pytest.raises(BadInputError, match="not empty"):
