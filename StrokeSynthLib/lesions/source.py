@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cohort.names import is_image, parse
+from ..cohort.nnunet import nnunet_root
 from ..errors import BadInputError
 from .lesion import LesionSource
 from .masks import MaskFolder
@@ -26,7 +28,21 @@ class SourceKind:
 def _open_masks(folder: Path | None, names: Sequence[str] | None) -> LesionSource:
     if folder is None:
         raise BadInputError("--lesions: name the folder of lesion masks in standard space.")
+    if _holds_examinations(folder):
+        raise BadInputError(
+            f"{folder}: holds examinations or their maps, so its masks lie on those images; --lesions needs "
+            "a folder of masks that were brought to standard space (MNI152), without the images."
+        )
     return MaskFolder(folder, names)
+
+
+def _holds_examinations(folder: Path) -> bool:
+    """Whether a folder is a cohort or its derivatives; their masks are not in standard space."""
+    named = (parse(file) for file in folder.rglob("*") if is_image(file.name))
+    if any(name is not None and name.role != "lesion" for name in named):
+        return True
+    masks_of = folder.parent if folder.name in ("labelsTr", "labelsTs") else folder
+    return nnunet_root(masks_of) is not None
 
 
 #: What can make lesions.

@@ -18,6 +18,7 @@ from StrokeSynthLib.lesions.masks import (
     held_out_names,
     person_of,
 )
+from StrokeSynthLib.lesions.source import open_lesions
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.volume import Volume, write_volume
 from Testing.builders import SMALL_HEAD_SCALE, small_head
@@ -180,3 +181,25 @@ def test_the_held_out_people_are_there_and_usable() -> None:
     source = MaskFolder(SHARED / "lesions", held_out_names())
     assert len(source.paths) == 200
     assert all(source.open(path) is not None for path in source.paths[:10])
+
+
+@pytest.mark.parametrize(
+    ("beside", "given"),
+    [
+        ("sub-1/dwi/sub-1_dwi.nii.gz", "."),
+        ("derivatives/strokesynth/sub-1/dwi/sub-1_dseg.nii.gz", "derivatives"),
+        ("imagesTr/1_0000.nii.gz", "."),
+        ("imagesTr/1_0000.nii.gz", "labelsTr"),
+    ],
+)
+def test_masks_of_a_cohort_are_refused_because_they_lie_on_their_own_images(
+    tmp_path: Path, beside: str, given: str
+) -> None:
+    for name in ("derivatives/sub-1_label-L_mask.nii.gz", "labelsTr/1.nii.gz", beside):
+        write_volume(tmp_path / name, Volume(ball((-36, -20, 30), 14).astype(np.uint8), AFFINE))
+    with pytest.raises(BadInputError, match=r"holds examinations .* brought to standard space"):
+        open_lesions(tmp_path / given)
+
+
+def test_a_folder_of_masks_in_standard_space_is_opened(folder: Path) -> None:
+    assert open_lesions(folder).name == f"masks of {folder.name}"
