@@ -10,8 +10,8 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ..cohort.case import Case, CaseFiles
 from ..cohort.load import load_case
 from ..errors import BadInputError
 from ..progress import Progress, ProgressEvent
-from ..schema import INTRACRANIAL, TISSUE_OF_CLASS
+from ..schema import INTRACRANIAL, PARENCHYMA, TISSUE_OF_CLASS
 from ..volume import Volume
 from .inputs import Slabs, heights, images_of
 from .options import TrainingOptions
@@ -110,7 +110,7 @@ def _tissue_of(semantic_map: Volume, prepared: Prepared) -> Array:
     outside = (tissue > 0) & ~np.isin(classes, INTRACRANIAL)
     shown = prepared.dwi > 0
     if outside.any() and (shown & outside).sum() < _STRIPPED * outside.sum():
-        tissue[outside & ~shown] = 0
+        tissue[~shown & ~np.isin(classes, PARENCHYMA)] = 0
     return np.ascontiguousarray(tissue.transpose(2, 0, 1))
 
 
@@ -182,6 +182,29 @@ class Batch:
     lesion: Tensor
     brain: Tensor
     tissue: Tensor | None = None
+
+
+class Ahead:
+    """Makes the next batch in a thread while the network is busy with this one.
+
+    Parameters
+    ----------
+    make
+        The batch of a step; the same whenever it is called.
+    """
+
+    def __init__(self, make: Callable[[int], Batch]) -> None:
+        self._make = make
+        self._pool = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[Batch]] | None = None
+
+    def result(self, step: int) -> Batch:
+        """The batch of ``step``; the one after it is begun."""
+        ready = self._next
+        self._next = None
+        batch = ready[1].result() if ready is not None and ready[0] == step else self._make(step)
+        self._next = (step + 1, self._pool.submit(self._make, step + 1))
+        return batch
 
 
 class Sampler:

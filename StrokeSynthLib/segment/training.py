@@ -36,7 +36,7 @@ from ..randomness import generator
 from . import checkpoint, widening
 from .augmentation import augment, draw
 from .card import model_card
-from .dataset import Batch, Example, Sampler, Storeroom, fill
+from .dataset import Ahead, Batch, Example, Sampler, Storeroom, fill
 from .decision import Decision, mean_dice, tune_decision
 from .inference import probability_of
 from .inputs import Slabs, assemble
@@ -164,6 +164,7 @@ class _Training:
         self.training = (main, added) if self.clinical else ([], main)
         sampling = replace(options, tissues=self.net_options.tissues)
         self.sampler = Sampler(*self.training, sampling, self.net_options.depth)
+        self.batches = Ahead(self._batch)
         self.loss, self.tissue_loss = LesionLoss(), TissueLoss()
         self.mark = checkpoint.fingerprint(
             [{**options.record(), "resume": None, "threads": None, "device": None, "minutes": None,
@@ -261,11 +262,7 @@ class _Training:
         return self.options.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
     def _step(self, state: _State, learning_rate: float) -> float:
-        rng = generator(self.options.seed, "step", state.step)
-        batch = self.sampler.draw(rng)
-        drawn = draw(self.options.batch, self.options.without_adc_share, rng)
-        wider = widening.draw(self.options.batch, self.net_options.depth, rng) if self.options.wide else None
-        batch = augment(batch, drawn, wider)
+        batch = self.batches.result(state.step)
         inputs, lesion, tissue = self._to_network(batch)
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -287,6 +284,14 @@ class _Training:
         state.optimizer.step()
         state.average.update(weights_of(state.network), state.step)
         return float(loss.detach())
+
+    def _batch(self, step: int) -> Batch:
+        """The batch of a step, whenever it is made."""
+        rng = generator(self.options.seed, "step", step)
+        batch = self.sampler.draw(rng)
+        drawn = draw(self.options.batch, self.options.without_adc_share, rng)
+        wider = widening.draw(self.options.batch, self.net_options.depth, rng) if self.options.wide else None
+        return augment(batch, drawn, wider)
 
     def _to_network(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         name, slabs = self.device.name, batch.slabs
