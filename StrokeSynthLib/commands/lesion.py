@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Draw the lesion and write it on the map's grid."""
     from ..lesions.lesion import LesionRequest
-    from ..pipeline.single import lesion_for_map
+    from ..pipeline.synthesis import lesion_for_map
 
     request = LesionRequest(arguments.territory, arguments.side, arguments.volume_ml, arguments.number)
     entries = lesion_for_map(arguments.map, arguments.out, request, arguments.lesions, arguments.seed)

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Draw the images and write them."""
-    from ..pipeline.single import synthesize
+    from ..pipeline.synthesis import synthesize
 
     paths = synthesize(
         arguments.model, arguments.map, arguments.lesion, arguments.out, background=arguments.background,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError
+from ..files import check_output_folder
 from ..lesions.lesion import LesionRequest
 from ..modelfolder import ModelFolder, open_model
 from ..progress import Progress, silent
@@ -134,6 +135,7 @@ def make_database(
     BadInputError
         When the model is no translator, or ``out`` exists and ``resume`` is not asked for.
     """
+    check_output_folder(out)
     if not resume and out.exists() and any(out.iterdir()):
         raise BadInputError(f"{out}: is not empty; add --resume to go on with it, or choose another --out.")
     return produce(recipe, out, cases, stage="Making synthetic cases", progress=progress, workers=workers)

@@ -1,4 +1,4 @@
-"""One file in, one file out: what the command line and the Slicer panel ask for one case."""
+"""An examination in, its lesions and its map out: what the command line and the Slicer panel ask for."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..cohort.case import Case
-from ..cohort.checks import ADC_UNIT_KEY, STANDARD_ADC_UNIT, in_file_unit, place_on_grid, read_gray
 from ..cohort.layouts import open_cohort
-from ..cohort.load import load_case, load_examination, load_mask, load_semantic_map
+from ..cohort.load import load_case, load_examination
 from ..errors import BadInputError, StrokeSynthError
 from ..files import sha256_of
-from ..lesions.lesion import LesionRequest
 from ..progress import Progress, ProgressEvent, silent
 from ..provenance import check_image_outputs, content_hash, record, write_with_record
-from ..randomness import generator
 from ..volume import Storage, Volume
 
 #: What ``strokesynth segment`` uses when no model is named.
@@ -27,18 +24,19 @@ DEFAULT_SEGMENTER = "threshold"
 Say = Callable[[str], None]
 
 
-def _quiet(text: str) -> None:
+def quiet(text: str) -> None:
     """Say nothing."""
 
 
-def _examination(dwi: Sequence[Path], adc: Path | None, b_value: float | None, say: Say) -> Case:
+def loaded_examination(dwi: Sequence[Path], adc: Path | None, b_value: float | None, say: Say) -> Case:
+    """Load an examination and say what was noticed about it."""
     case = load_examination(dwi, adc, b_value=b_value)
     for notice in case.notices:
         say(f"notice: {notice}")
     return case
 
 
-def _parents(paths: Sequence[Path | None]) -> dict[str, str]:
+def parents_of(paths: Sequence[Path | None]) -> dict[str, str]:
     """Names and hashes of the files that a result was made from."""
     return {path.name: sha256_of(path) for path in paths if path is not None and path.is_file()}
 
@@ -49,7 +47,7 @@ def map_of_examination(
     out: Path,
     *,
     b_value: float | None = None,
-    say: Say = _quiet,
+    say: Say = quiet,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Estimate the semantic map of an examination and write it on the DWI's grid.
@@ -59,107 +57,17 @@ def map_of_examination(
     from ..anatomy.from_image import estimate_map
 
     check_image_outputs([out], [*dwi, adc])
-    case = _examination(dwi, adc, b_value, say)
+    case = loaded_examination(dwi, adc, b_value, say)
     semantic_map = estimate_map(case, progress)
     entries = record(
         synthetic=False,
         Kind="semantic map",
-        Parents=_parents([*dwi, adc]),
+        Parents=parents_of([*dwi, adc]),
         Classes=[int(index) for index in np.unique(semantic_map.array)],
         Notices=list(case.notices),
     )
     write_with_record(out, semantic_map, entries, Storage("uint8"))
     return entries
-
-
-def lesion_for_map(
-    semantic_map: Path, out: Path, request: LesionRequest, lesions: Path | None, seed: int
-) -> dict[str, Any]:
-    """Draw a lesion for a map and write it on the map's grid; returns the sidecar's entries."""
-    from ..anatomy.registration import anatomy_of_map
-    from ..lesions.source import open_lesions
-    from ..lesions.statistics import describe
-
-    check_image_outputs([out], [semantic_map])
-    volume = load_semantic_map(semantic_map)
-    anatomy = anatomy_of_map(volume, semantic_map.name)
-    lesion = open_lesions(lesions).draw(anatomy, request, generator(seed, "lesion"))
-    drawn = Volume(lesion.mask.astype(np.uint8), anatomy.affine)
-    canonical = volume.canonical()
-    if not drawn.grid.matches(canonical.grid):
-        drawn = drawn.resampled(canonical.grid, order=0)
-    mask = volume.from_canonical(drawn.array)
-    statistics = describe(drawn.array > 0, drawn.spacing)
-    entries = record(
-        synthetic=True,
-        Kind="lesion mask",
-        Seed=seed,
-        Parents=_parents([semantic_map]),
-        Lesion=dict(lesion.record),
-        VolumeMl=round(statistics.volume_ml, 4),
-        Components=statistics.components,
-    )
-    write_with_record(out, mask, entries, Storage("uint8"))
-    return entries
-
-
-def synthesize(
-    model: str | Path,
-    semantic_map: Path,
-    lesion: Path | None,
-    out: Path,
-    *,
-    background: Path | None = None,
-    background_adc: Path | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    say: Say = _quiet,
-) -> list[Path]:
-    """Draw images for a map and a lesion and write them to the folder ``out``.
-
-    Raises
-    ------
-    BadInputError
-        When the files do not lie on one grid, or an ADC is given without its DWI.
-    """
-    from ..translate.output import write_images
-    from ..translate.registry import open_translator
-    from ..translate.translator import Background
-
-    volume = load_semantic_map(semantic_map)
-    mask = None if lesion is None else load_mask(lesion, volume.grid)
-    kept = None
-    if background is not None:
-        case = _examination([background], background_adc, None, say)
-        if not case.grid.matches(volume.grid):
-            raise BadInputError(
-                f"{background}: lies on another grid than {semantic_map}; make the map from this "
-                "image (strokesynth map) so that they fit."
-            )
-        kept = Background(case.dwi, case.adc, case.b0, case.b_value)
-    elif background_adc is not None:
-        raise BadInputError(
-            f"--background-adc {background_adc}: needs --background, the DWI that it belongs to."
-        )
-    images = open_translator(model, device).translate(volume, mask, seed=seed, background=kept)
-    unit = STANDARD_ADC_UNIT
-    if kept is not None and kept.adc is not None and background_adc is not None:
-        unit = kept.adc.metadata[ADC_UNIT_KEY]
-        images = replace(images, adc=_as_in_file(images.adc, kept.adc, background_adc))
-    paths = write_images(out, semantic_map.name.split(".")[0], images, adc_unit=unit)
-    return list(paths.values())
-
-
-def _as_in_file(adc: Volume, loaded: Volume, path: Path) -> Volume:
-    """ADC in the unit and storage of the user's file, with that file's very values where nothing changed.
-
-    ``loaded`` is the file's ADC as :func:`StrokeSynthLib.cohort.load.load_examination` gave it.
-    """
-    original = place_on_grid(read_gray(path), loaded, "ADC", [], resample=True)
-    changed = adc.array != loaded.array
-    array = original.array.copy()
-    array[changed] = in_file_unit(adc, loaded).array[changed]
-    return replace(adc, array=array, storage=original.storage)
 
 
 def _segmentation_record(case: Case, mask: Volume, segmenter: Any, name: str, parents: Any) -> dict[str, Any]:
@@ -189,7 +97,7 @@ def segment_examination(
     device: str = "auto",
     probability: Path | None = None,
     uncertainty: Path | None = None,
-    say: Say = _quiet,
+    say: Say = quiet,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Segment one examination; writes the mask, and the other maps where a path is given.
@@ -207,13 +115,13 @@ def segment_examination(
     name = model or DEFAULT_SEGMENTER
     progress(ProgressEvent("Segmenting", 0, 3))
     segmenter = open_segmenter(name, device)
-    case = _examination(dwi, adc, b_value, say)
+    case = loaded_examination(dwi, adc, b_value, say)
     progress(ProgressEvent("Segmenting", 1, 3))
     found = segmenter.predict(case.dwi, case.adc)
     if uncertainty is not None and found.uncertainty is None:
         raise BadInputError(f"--uncertainty: model {name} gives none; leave it out or use a network.")
     progress(ProgressEvent("Segmenting", 2, 3))
-    entries = _segmentation_record(case, found.mask, segmenter, Path(name).name, _parents([*dwi, adc]))
+    entries = _segmentation_record(case, found.mask, segmenter, Path(name).name, parents_of([*dwi, adc]))
     write_with_record(out, found.mask, entries, Storage("uint8"))
     if probability is not None:
         write_with_record(
@@ -233,7 +141,7 @@ def segment_cohort(
     *,
     model: str | None = None,
     device: str = "auto",
-    say: Say = _quiet,
+    say: Say = quiet,
     progress: Progress = silent,
 ) -> dict[str, float]:
     """Segment every case of a cohort into ``out``/NAME.nii.gz; a bad case is named and skipped.
@@ -260,7 +168,7 @@ def segment_cohort(
         except StrokeSynthError as error:
             say(f"skipped {files.name}: {error}")
             continue
-        parents = _parents([files.dwi, files.adc])
+        parents = parents_of([files.dwi, files.adc])
         entries = _segmentation_record(case, mask, segmenter, Path(name).name, parents)
         write_with_record(out / f"{files.name}.nii.gz", mask, entries, Storage("uint8"))
         volumes[files.name] = entries["VolumeMl"]

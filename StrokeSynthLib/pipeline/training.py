@@ -11,6 +11,7 @@ from ..cohort.case import CaseFiles
 from ..cohort.layouts import open_cohort
 from ..cohort.load import load_case
 from ..errors import BadInputError, StrokeSynthError
+from ..files import check_output_folder
 from ..modelfolder import ModelFolder, open_model
 from ..progress import Progress, ProgressEvent, silent
 from .single import keep_map
@@ -97,8 +98,10 @@ def finished(out: Path, resume: object, say: Say) -> ModelFolder | None:
     Raises
     ------
     BadInputError
-        When there is one and resuming was not asked for: a training never replaces a model.
+        When there is one and resuming was not asked for: a training never replaces a model. And when
+        ``out`` holds something else or cannot be written, which would be a pity after hours of training.
     """
+    check_output_folder(out, "model.json")
     if not (out / "model.json").is_file():
         return None
     if not resume:
@@ -125,6 +128,8 @@ def train_translator_on(
 
     if (done := finished(out, settings.get("resume"), say)) is not None:
         return done
+    if maps is not None:
+        check_output_folder(maps)
     cases = usable_cases(cohort, maps, need_lesion=False, say=say, progress=progress)
     cases = with_maps(cases, maps, say=say, progress=progress)
     return train_translator(kind, cases, out, _options(TranslatorOptions, settings), progress)

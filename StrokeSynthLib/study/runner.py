@@ -17,7 +17,7 @@ from ..cohort.case import CaseFiles
 from ..cohort.load import load_case
 from ..errors import BadInputError
 from ..evaluate.agreement import score
-from ..files import write_json
+from ..files import check_output_folder, write_json
 from ..modelfolder import ModelFolder
 from ..pipeline.database import DatabaseRecipe, make_database
 from ..pipeline.training import usable_cases, with_maps
@@ -44,6 +44,9 @@ def run_study(
     BadInputError
         When cohorts cannot be used, or ``plan.out`` holds a study of other settings.
     """
+    for folder in (plan.out, plan.maps):
+        if folder is not None:
+            check_output_folder(folder)
     runs = plan.runs()
     missing = [run for run in runs if run.finished(plan) is None]
     if missing:

@@ -118,20 +118,22 @@ def check_inputs(semantic_map: Volume, lesion: Volume | None, background: Backgr
         check_background(background, semantic_map)
 
 
+def image_paths(out_dir: Path | str, name: str) -> dict[str, Path]:
+    """Where :func:`write_images` writes, by channel; the names say that the images are synthetic."""
+    return {channel: Path(out_dir) / f"{name}_synthetic_{channel}.nii.gz" for channel in ("dwi", "adc", "b0")}
+
+
 def write_images(
     out_dir: Path | str, name: str, images: SyntheticImages, *, adc_unit: str = STANDARD_ADC_UNIT
 ) -> dict[str, Path]:
-    """Write DWI, ADC and b0 with a sidecar each; the names say that they are synthetic.
+    """Write DWI, ADC and b0 with a sidecar each.
 
     ``adc_unit`` is what the sidecar says where the ADC was brought to the unit of the patient's file.
     Returns the paths by channel: "dwi", "adc", "b0".
     """
-    paths = {}
     units = {"dwi": "arbitrary", "adc": adc_unit, "b0": "arbitrary"}
-    for channel, unit in units.items():
-        path = Path(out_dir) / f"{name}_synthetic_{channel}.nii.gz"
-        provenance.write_with_record(
-            path, getattr(images, channel), {**images.record, "Channel": channel, "Units": unit}
-        )
-        paths[channel] = path
+    paths = image_paths(out_dir, name)
+    for channel, path in paths.items():
+        entries = {**images.record, "Channel": channel, "Units": units[channel]}
+        provenance.write_with_record(path, getattr(images, channel), entries)
     return paths

@@ -1,4 +1,4 @@
-"""Nothing of the user's is overwritten, whatever names are given."""
+"""Nothing of the user's is overwritten, and what cannot be written is said before the work."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.files import sha256_of
 from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.modelfolder import open_model, save_model
-from StrokeSynthLib.pipeline.single import lesion_for_map, segment_examination
-from StrokeSynthLib.pipeline.training import finished, usable_cases
+from StrokeSynthLib.pipeline.single import segment_examination
+from StrokeSynthLib.pipeline.synthesis import lesion_for_map
+from StrokeSynthLib.pipeline.training import finished, train_segmenter_on, usable_cases
+from StrokeSynthLib.progress import silent
+from StrokeSynthLib.study.plan import StudyPlan
+from StrokeSynthLib.study.runner import run_study
 from StrokeSynthLib.volume import Volume, write_volume
 
 
@@ -70,6 +74,26 @@ def test_trained_model_is_never_replaced_and_resuming_it_does_nothing(tmp_path: 
     assert done is not None
     assert done.hash == saved.hash
     assert finished(tmp_path / "new", False, quiet) is None
+
+
+def test_a_training_looks_first_whether_its_model_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("dear")
+    (tmp_path / "file").write_text("x")
+    for out, words in (("thesis", "not empty"), ("file", "is a file"), ("file/model", "cannot be written")):
+        with pytest.raises(BadInputError, match=words):
+            train_segmenter_on(
+                "unet", tmp_path / "no cohort", None, tmp_path / out, settings={}, say=quiet, progress=silent
+            )
+
+
+def test_a_study_looks_first_whether_it_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    missing = tmp_path / "no cohort"
+    with pytest.raises(BadInputError, match="file: is a file"):
+        run_study(StudyPlan(missing, missing, tmp_path / "file"))
+    with pytest.raises(BadInputError, match=r"file/maps: cannot be written"):
+        run_study(StudyPlan(missing, missing, tmp_path / "out", maps=tmp_path / "file" / "maps"))
 
 
 def test_weights_with_one_byte_changed_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One case, files in and files out."""
+"""A map and a lesion in files become images in files."""
 
 import gzip
 from pathlib import Path
@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from StrokeSynthLib.anatomy.population import PopulationModel
-from StrokeSynthLib.files import read_json
+from StrokeSynthLib.errors import BadInputError
+from StrokeSynthLib.files import read_json, sha256_of
 from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.pipeline.simulate import SimulationRecipe
-from StrokeSynthLib.pipeline.single import lesion_for_map, synthesize
+from StrokeSynthLib.pipeline.synthesis import lesion_for_map, synthesize
 from StrokeSynthLib.provenance import sidecar_path
 from StrokeSynthLib.translate.background import softened
 from StrokeSynthLib.translate.registry import train_translator
@@ -75,6 +76,25 @@ def test_without_a_patient_adc_is_in_the_usual_unit(model: Path, tmp_path: Path)
     adc = synthesize(model, files["map"], files["lesion"], tmp_path / "out", seed=2)[1]
     assert read_json(sidecar_path(adc))["Units"] == "10^-3 mm^2/s"
     assert 0.4 < np.median(read_volume(adc).array[phantom.labels() > 0]) < 1.2
+
+
+def test_a_background_without_a_lesion_to_put_into_it_is_refused(model: Path, tmp_path: Path) -> None:
+    files = patient(tmp_path, 1.0, Storage("float32"))
+    with pytest.raises(BadInputError, match="without --lesion nothing in it would change"):
+        synthesize(model, files["map"], None, tmp_path / "out", background=files["dwi"])
+    write_volume(files["lesion"], phantom.lesion_volume().with_array(np.zeros(phantom.SHAPE, np.uint8)))
+    with pytest.raises(BadInputError, match="the mask is empty"):
+        synthesize(model, files["map"], files["lesion"], tmp_path / "out", background=files["dwi"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_never_replace_what_they_are_made_from(model: Path, tmp_path: Path) -> None:
+    files = patient(tmp_path, 1.0, Storage("float32"))
+    background = files["dwi"].rename(tmp_path / "map_synthetic_dwi.nii.gz")
+    before = sha256_of(background)
+    with pytest.raises(BadInputError, match=r"map_synthetic_dwi\.nii\.gz: is an input"):
+        synthesize(model, files["map"], files["lesion"], tmp_path, background=background)
+    assert sha256_of(background) == before
 
 
 def test_a_drawn_lesion_says_in_record_and_file_that_it_is_synthetic(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""A map and a lesion become images: what the command line and the Slicer panel ask for one case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..cohort.checks import ADC_UNIT_KEY, STANDARD_ADC_UNIT, in_file_unit, place_on_grid, read_gray
+from ..cohort.load import load_mask, load_semantic_map
+from ..errors import BadInputError
+from ..lesions.lesion import LesionRequest
+from ..provenance import check_image_outputs, record, write_with_record
+from ..randomness import generator
+from ..volume import Storage, Volume
+from .single import Say, loaded_examination, parents_of, quiet
+
+
+def lesion_for_map(
+    semantic_map: Path, out: Path, request: LesionRequest, lesions: Path | None, seed: int
+) -> dict[str, Any]:
+    """Draw a lesion for a map and write it on the map's grid; returns the sidecar's entries."""
+    from ..anatomy.registration import anatomy_of_map
+    from ..lesions.source import open_lesions
+    from ..lesions.statistics import describe
+
+    check_image_outputs([out], [semantic_map])
+    volume = load_semantic_map(semantic_map)
+    anatomy = anatomy_of_map(volume, semantic_map.name)
+    lesion = open_lesions(lesions).draw(anatomy, request, generator(seed, "lesion"))
+    drawn = Volume(lesion.mask.astype(np.uint8), anatomy.affine)
+    canonical = volume.canonical()
+    if not drawn.grid.matches(canonical.grid):
+        drawn = drawn.resampled(canonical.grid, order=0)
+    mask = volume.from_canonical(drawn.array)
+    statistics = describe(drawn.array > 0, drawn.spacing)
+    entries = record(
+        synthetic=True,
+        Kind="lesion mask",
+        Seed=seed,
+        Parents=parents_of([semantic_map]),
+        Lesion=dict(lesion.record),
+        VolumeMl=round(statistics.volume_ml, 4),
+        Components=statistics.components,
+    )
+    write_with_record(out, mask, entries, Storage("uint8"))
+    return entries
+
+
+def synthesize(
+    model: str | Path,
+    semantic_map: Path,
+    lesion: Path | None,
+    out: Path,
+    *,
+    background: Path | None = None,
+    background_adc: Path | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    say: Say = quiet,
+) -> list[Path]:
+    """Draw images for a map and a lesion and write them to the folder ``out``.
+
+    Raises
+    ------
+    BadInputError
+        When the files do not lie on one grid, an ADC is given without its DWI, or a background without
+        a lesion to put into it.
+    """
+    from ..translate.output import image_paths, write_images
+    from ..translate.registry import open_translator
+    from ..translate.translator import Background
+
+    if background is not None and lesion is None:
+        raise BadInputError(
+            f"--background {background}: without --lesion nothing in it would change; name the lesion mask."
+        )
+    name = semantic_map.name.split(".")[0]
+    inputs = [semantic_map, lesion, background, background_adc]
+    check_image_outputs(image_paths(out, name).values(), inputs)
+    volume = load_semantic_map(semantic_map)
+    mask = None if lesion is None else load_mask(lesion, volume.grid)
+    kept = None
+    if background is not None:
+        if mask is not None and not mask.array.any():
+            raise BadInputError(f"{lesion}: the mask is empty, so nothing in {background} would change.")
+        case = loaded_examination([background], background_adc, None, say)
+        if not case.grid.matches(volume.grid):
+            raise BadInputError(
+                f"{background}: lies on another grid than {semantic_map}; make the map from this "
+                "image (strokesynth map) so that they fit."
+            )
+        kept = Background(case.dwi, case.adc, case.b0, case.b_value)
+    elif background_adc is not None:
+        raise BadInputError(
+            f"--background-adc {background_adc}: needs --background, the DWI that it belongs to."
+        )
+    images = open_translator(model, device).translate(volume, mask, seed=seed, background=kept)
+    unit = STANDARD_ADC_UNIT
+    if kept is not None and kept.adc is not None and background_adc is not None:
+        unit = kept.adc.metadata[ADC_UNIT_KEY]
+        images = replace(images, adc=_as_in_file(images.adc, kept.adc, background_adc))
+    paths = write_images(out, name, images, adc_unit=unit)
+    return list(paths.values())
+
+
+def _as_in_file(adc: Volume, loaded: Volume, path: Path) -> Volume:
+    """ADC in the unit and storage of the user's file, with that file's very values where nothing changed.
+
+    ``loaded`` is the file's ADC as :func:`StrokeSynthLib.cohort.load.load_examination` gave it.
+    """
+    original = place_on_grid(read_gray(path), loaded, "ADC", [], resample=True)
+    changed = adc.array != loaded.array
+    array = original.array.copy()
+    array[changed] = in_file_unit(adc, loaded).array[changed]
+    return replace(adc, array=array, storage=original.storage)
