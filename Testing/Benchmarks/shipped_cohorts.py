@@ -5,6 +5,7 @@ Split by person before anything is made, for anatomies and for lesions alike:
 * training: people 1 to 10 (each time bent anew) and new people of the shipped population model; real masks
   that are neither on the saved test list nor reserved, and procedural lesions; scans past every named
   protocol (``--scanner wide``);
+* clinic: people 1 to 10, the masks of training, named protocols;
 * calibration: people 11 and 12, 100 reserved masks, named protocols and wide ones;
 * test: people 13 to 15, the saved list of 200 masks, every named protocol and the held-out one.
 
@@ -56,6 +57,8 @@ PARTS = (
     Part("training-4", 250, None, None, "wide", 4004),
     Part("calibration-named", 60, "calibration", "calibration", "mixed", 4101, 0.1),
     Part("calibration-wide", 60, "calibration", "calibration", "wide", 4102, 0.1),
+    # What a hospital would have: for networks to compare with, and for fine-tuning.
+    Part("clinic", 200, "training", "training", "mixed", 4301, 0.1),
     *(
         Part(f"test-{name}", TEST_CASES, "test", "test", name, 4200 + number, 0.125)
         for number, name in enumerate(PROTOCOLS)
