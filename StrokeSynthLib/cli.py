@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "study": "study",
     "export": "export",
     "check": "check",
+    "models": "models",
 }
 
 _DESCRIPTION = "Synthetic diffusion MR images of ischemic stroke, and lesion segmentation. " + RESEARCH_NOTICE
