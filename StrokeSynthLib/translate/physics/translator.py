@@ -14,13 +14,13 @@ from ...errors import BadInputError
 from ...modelfolder import ModelFolder, open_model, save_model
 from ...progress import Progress, ProgressEvent, silent
 from ...randomness import generator
-from ...volume import Volume
 from ..background import softened
-from ..examples import check_labels, load_examples
+from ..drawing import DrawingTranslator
+from ..examples import load_examples
 from ..geometry import geometries
 from ..options import TranslatorOptions
-from ..output import Rendering, check_inputs, effect_of, images_of
-from ..translator import Background, SyntheticImages
+from ..output import Rendering, effect_of
+from ..translator import Background
 from .mixing import fit_case
 from .model import SignalModel
 from .paint import add_noise, draw_texture, fill_under_lesion, filled_mask, paint
@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 KIND = "physics"
 
 
-class PhysicsTranslator:
+class PhysicsTranslator(DrawingTranslator):
     """Draws images from a fitted :class:`~.model.SignalModel`.
 
     A seed chooses one new case: tissue values, scanner, bias field, lesion, texture, noise.
@@ -46,29 +46,11 @@ class PhysicsTranslator:
         self.model = model
         self.model_hash = model_hash
 
-    def translate(
-        self,
-        semantic_map: Volume,
-        lesion: Volume | None = None,
-        *,
-        seed: int = 0,
-        background: Background | None = None,
-    ) -> SyntheticImages:
-        """Draw images; see :class:`~StrokeSynthLib.translate.translator.Translator`."""
-        check_inputs(semantic_map, lesion, background)
-        canonical = semantic_map.canonical()
-        labels = check_labels(canonical.array, str(semantic_map.source or "the semantic map"))
-        mask = np.zeros(labels.shape, bool) if lesion is None else lesion.canonical().array > 0
-        rendering = self._render(labels, mask, canonical.spacing, seed, background)
-        return images_of(
-            rendering, semantic_map=semantic_map, lesion=lesion, background=background, kind=KIND,
-            model_hash=self.model_hash, seed=seed,
-        )  # fmt: skip
-
-    def _render(
+    def render(
         self, labels: Array, lesion: Array, spacing: tuple[float, float, float], seed: int,
         background: Background | None,
     ) -> Rendering:  # fmt: skip
+        """See :class:`..drawing.DrawingTranslator`."""
         draw = self.model.draw(generator(seed, "case"))
         labels = fill_under_lesion(labels, lesion, spacing)
         texture = draw_texture(labels, lesion, spacing, draw, seed)

@@ -17,17 +17,17 @@ from ...modelfolder import ModelFolder, open_model, save_model
 from ...progress import Progress, ProgressEvent, silent
 from ...randomness import generator as random_stream
 from ...schema import CLASS_COUNT, LESION
-from ...volume import Volume
 from ..background import softened
-from ..examples import check_labels, load_examples
+from ..drawing import DrawingTranslator
+from ..examples import load_examples
 from ..geometry import geometries
 from ..options import TranslatorOptions
-from ..output import Rendering, check_inputs, effect_of, images_of
+from ..output import Rendering, effect_of
 from ..physics.mixing import fit_case
 from ..physics.model import CaseDraw, SignalModel
 from ..physics.paint import Painting, add_noise, fill_under_lesion
 from ..signal import adc_from, dwi_from
-from ..translator import Background, SyntheticImages
+from ..translator import Background
 from .dataset import frame_mask, frame_spacing, make_stacks
 from .frame import Frame
 from .networks import REACH, Generator, GeneratorOptions
@@ -38,7 +38,7 @@ KIND = "pix2pix"
 _SLICES_AT_ONCE = 8
 
 
-class Pix2PixTranslator:
+class Pix2PixTranslator(DrawingTranslator):
     """Sketches a map with drawn values and lets the trained generator correct the sketch.
 
     The seed decides the sketch (contrast, lesion, bias field, texture) and the noise; the generator
@@ -58,29 +58,11 @@ class Pix2PixTranslator:
         self.model_hash = model_hash
         self.device = device
 
-    def translate(
-        self,
-        semantic_map: Volume,
-        lesion: Volume | None = None,
-        *,
-        seed: int = 0,
-        background: Background | None = None,
-    ) -> SyntheticImages:
-        """Draw images; see :class:`~StrokeSynthLib.translate.translator.Translator`."""
-        check_inputs(semantic_map, lesion, background)
-        canonical = semantic_map.canonical()
-        labels = check_labels(canonical.array, str(semantic_map.source or "the semantic map"))
-        mask = np.zeros(labels.shape, bool) if lesion is None else lesion.canonical().array > 0
-        rendering = self._render(labels, mask, canonical.spacing, seed, background)
-        return images_of(
-            rendering, semantic_map=semantic_map, lesion=lesion, background=background, kind=KIND,
-            model_hash=self.model_hash, seed=seed,
-        )  # fmt: skip
-
-    def _render(
+    def render(
         self, labels: Array, lesion: Array, spacing: tuple[float, float, float], seed: int,
         background: Background | None,
     ) -> Rendering:  # fmt: skip
+        """See :class:`..drawing.DrawingTranslator`."""
         draw = self.model.draw(random_stream(seed, "case"))
         labels = fill_under_lesion(labels, lesion, spacing)
         sketch = drawn_sketch(labels, lesion, spacing, draw, seed)
