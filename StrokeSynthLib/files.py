@@ -82,6 +82,7 @@ def check_outputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | 
     """
     kept = {Path(path).resolve() for path in inputs if path is not None}
     seen: set[Path] = set()
+    writable: set[Path] = set()
     for path in outputs:
         if path is None:
             continue
@@ -96,7 +97,9 @@ def check_outputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | 
             raise BadInputError(f"{path}: is a folder, a file name is needed for this output.")
         if target.exists() and not target.is_file():
             raise BadInputError(f"{path}: is no ordinary file and is not replaced; choose another name.")
-        _check_writable(path, target.parent)
+        if target.parent not in writable:
+            _check_writable(path, target.parent)
+        writable.add(target.parent)
         seen.add(target)
 
 
