@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     from .commands.console import Console
-    from .errors import BadInputError, StrokeSynthError
+    from .errors import BadInputError, StrokeSynthError, missing_package
 
     try:
         arguments = build_parser().parse_args(argv)
@@ -104,6 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(console, "out of memory; close other programs, or ask for less at a time.", 1)
     except BrokenPipeError:
         return 1
+    except ModuleNotFoundError as error:
+        advice = missing_package(error)
+        return _fail(console, str(advice or f"{error}; install StrokeSynthLib again."), 1)
     except Exception as error:  # the last line of defense: a sentence, never a trace unless asked for
         if arguments.debug:
             raise

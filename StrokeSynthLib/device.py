@@ -6,11 +6,22 @@ fail at the first 3D convolution are the most common complaint about such tools.
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from .errors import BadInputError
+from .errors import BadInputError, missing_package
+
+#: What the drivers of graphics cards leave behind: NVIDIA's (Linux, Windows), in WSL, AMD's.
+_DRIVERS = (
+    "/dev/nvidiactl",
+    "/proc/driver/nvidia/version",
+    "C:/Windows/System32/nvcuda.dll",
+    "/dev/dxg",
+    "/dev/kfd",
+)
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,14 @@ def choose_device(name: str = "auto") -> Device:
     Raises
     ------
     BadInputError
-        When "cuda" was asked for by name and does not work.
+        When "cuda" was asked for by name and does not work, or PyTorch is not installed.
     """
-    import torch
-
     if name not in ("auto", "cpu", "cuda"):
         raise BadInputError(f"--device {name}: is not known; choose auto, cpu or cuda.")
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise missing_package(error) or error from error
     problem = "no CUDA device is seen by torch"
     if name != "cpu" and torch.cuda.is_available():
         try:
@@ -70,6 +83,16 @@ def choose_device(name: str = "auto") -> Device:
         raise BadInputError(f"--device cuda: {problem}; use --device cpu or mend the driver.")
     reason = "asked for." if name == "cpu" else f"{problem}."
     return Device("cpu", f"CPU: {reason}", _cpu_has_bfloat16())
+
+
+def gpu_in_sight() -> bool:
+    """Whether there are signs of a graphics card that PyTorch could use; looks for drivers only.
+
+    Importing PyTorch to find out takes longer than one segmentation on the processor.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return any(Path(place).exists() for place in _DRIVERS)
 
 
 def _cpu_has_bfloat16() -> bool:

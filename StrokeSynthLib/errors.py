@@ -20,3 +20,17 @@ class BadInputError(StrokeSynthError):
 
 class CancelledError(StrokeSynthError):
     """The user asked to stop; what was finished before is kept."""
+
+
+#: Packages that training, evaluation and figures need beyond the basic installation.
+_TRAINING_PACKAGES = ("torch", "monai", "matplotlib", "onnx")
+
+
+def missing_package(error: ModuleNotFoundError) -> BadInputError | None:
+    """What to install, when the package that was not found is one that can be added; else None."""
+    package = (error.name or "").partition(".")[0]
+    if package not in _TRAINING_PACKAGES:
+        return None
+    return BadInputError(
+        f'This needs the package {package}, which is not installed: pip install "StrokeSynthLib[train]".'
+    )

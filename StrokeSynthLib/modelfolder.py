@@ -1,14 +1,18 @@
 """What every model on disk looks like: ``model.json``, safetensors weights, ``card.md``.
 
 ``model.json`` holds ``kind``, ``schema``, ``version`` of StrokeSynth, ``config`` (what builds
-the model again) and ``training`` (the record of how it was made). The model hash is SHA-256
-over ``model.json`` and the weight files, and goes into everything the model makes. Nothing is
-unpickled, ever.
+the model again), ``training`` (the record of how it was made) and ``weights`` (SHA-256 of every
+weight file by name). Nothing is unpickled, ever.
+
+The model hash is SHA-256 over the name and the bytes of ``model.json``, then of every file that ends
+in one of :data:`WEIGHT_ENDINGS`, in the order of their names; it goes into everything the model
+makes. The card, the training's log and anything else may change without changing the hash.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +27,8 @@ from .files import read_json, replacing_folder, sha256_of, write_json, write_tex
 from .schema import SCHEMA_VERSION
 
 SHIPPED = Path(__file__).parent / "models"
-_WEIGHT_ENDINGS = (".safetensors", ".onnx", ".xml", ".bin")
+#: Files that a model computes with: named in model.json with their checksums, part of the model hash.
+WEIGHT_ENDINGS = (".safetensors", ".onnx", ".xml", ".bin")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class ModelFolder:
 
 def weight_files(folder: Path) -> list[Path]:
     """Weight files of a model folder, in the order in which they are hashed."""
-    return sorted(p for p in folder.iterdir() if p.suffix in _WEIGHT_ENDINGS)
+    return sorted(p for p in folder.iterdir() if p.suffix in WEIGHT_ENDINGS)
 
 
 def model_hash(folder: Path) -> str:
@@ -166,3 +171,22 @@ def save_model(
         )  # fmt: skip
         write_text(temporary / "card.md", card)
     return open_model(folder, kind)
+
+
+def add_weights(model: ModelFolder, name: str, content: bytes) -> ModelFolder:
+    """Add a weight file to a model folder, or replace it; the folder opened anew, with its new hash.
+
+    Raises
+    ------
+    BadInputError
+        When the folder is damaged or cannot be written to.
+    """
+    if Path(name).suffix not in WEIGHT_ENDINGS:
+        raise ValueError(f"{name} is not a weight file")
+    content_of = read_json(model.path / "model.json")
+    with replacing_folder(model.path) as temporary:
+        shutil.copytree(model.path, temporary, dirs_exist_ok=True)
+        (temporary / name).write_bytes(content)
+        content_of["weights"] = {path.name: sha256_of(path) for path in weight_files(temporary)}
+        write_json(temporary / "model.json", content_of)
+    return open_model(model.path, model.kind)

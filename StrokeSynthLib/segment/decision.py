@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .filters import components
+
 Array = npt.NDArray[Any]
 
 _THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -43,14 +45,10 @@ class Decision:
 
 def without_specks(mask: Array, smallest_voxels: float) -> Array:
     """uint8 ``mask`` without components of fewer voxels."""
-    from scipy.ndimage import generate_binary_structure, label
-
     if smallest_voxels <= 1 or not mask.any():
         return mask.astype(np.uint8)
-    parts, _ = label(mask, generate_binary_structure(mask.ndim, mask.ndim))
-    sizes = np.bincount(parts.ravel())
+    parts, sizes = components(mask, diagonal=True)
     keep = sizes >= smallest_voxels
-    keep[0] = False
     return np.asarray(keep[parts].astype(np.uint8))
 
 

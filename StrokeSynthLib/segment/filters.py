@@ -136,11 +136,11 @@ class Sampling:
 
         def along_z(index: Array) -> Array:
             low = flat.take(index)
-            return low + z * (flat.take(index + dz) - low)
+            return np.asarray(low + z * (flat.take(index + dz) - low))
 
         def along_y(index: Array) -> Array:
             low = along_z(index)
-            return low + y * (along_z(index + dy) - low)
+            return np.asarray(low + y * (along_z(index + dy) - low))
 
         low = along_y(self.corner)
         return np.asarray(low + x * (along_y(self.corner + dx) - low))

@@ -2,88 +2,123 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
-from ..device import Device
-from .inputs import Slabs, assemble, heights
+from .engines import Engine, NetworkOutput
+from .inputs import ADC, DWI, MIRRORED_ADC, MIRRORED_DWI, Slabs, assemble, heights
 from .options import NetworkOptions
+from .preprocess import HIGHEST_ADC, HIGHEST_DWI
+
+if TYPE_CHECKING:
+    from ..device import Device
+    from .unet import UNet
 
 Array = npt.NDArray[Any]
 
-#: Slices (2D) computed together: enough to keep a core busy, little enough to stay in cache.
-_TOGETHER = 8
+#: Looks at an examination beside the one as it is: flipped, moved (voxels along x and y), factors of DWI and
+#: ADC. The factors are about the spread of scanners of one kind; moved by less than the network's coarsest
+#: step, every layer sees other neighbors.
+_CHANGES = (
+    (True, (0, 0), 1.0, 1.0),
+    (False, (5, 3), 1.06, 0.96),
+    (False, (3, 6), 0.94, 1.04),
+    (True, (7, 5), 1.06, 1.04),
+    (True, (2, 7), 0.94, 0.96),
+)
+_HIGHEST = np.array([HIGHEST_DWI, HIGHEST_ADC, HIGHEST_DWI, HIGHEST_ADC], np.float32)
 
 
-def probability_of(
-    network: nn.Module, options: NetworkOptions, images: Array, *, adc_known: bool, thickness: float,
-    device: Device, flips: bool = True,
-) -> Array:  # fmt: skip
-    """Probability of lesion, float32 (z, x, y).
+def examine(
+    engine: Engine, options: NetworkOptions, images: Array, *, adc_known: bool, thickness: float,
+    flips: bool = False, tissue: bool = False,
+) -> NetworkOutput:  # fmt: skip
+    """What a network says about an examination; arrays (z, x, y), features (z, c) or (1, c) in 3D.
 
     Parameters
     ----------
-    network
-        In evaluation mode.
     images
         (4, z, x, y), from :func:`.inputs.images_of`.
+    thickness
+        Distance of slices (mm).
     flips
-        Average with the prediction of the left-right flipped examination.
+        The lesion's logit is averaged with that of the left-right flipped examination.
+    tissue
+        Whether tissues are wanted too.
     """
-    stack = torch.from_numpy(np.asarray(images, np.float32))
-    slices, x, y = stack.shape[1:]
-    multiple = options.multiple[-2:]
-    pad = [(-size) % m for size, m in zip((x, y), multiple, strict=True)]
-    stack = functional.pad(stack, (0, pad[1], 0, pad[0]))
-    height = torch.from_numpy(heights(slices))
-    run = _by_slices if options.dimensions == 2 else _by_slab
-    with torch.inference_mode(), device.autocast():
-        logits = [run(network, options, stack, height, adc_known, thickness, device)]
-        if flips:
-            turned = run(network, options, stack.flip(2), height, adc_known, thickness, device)
-            logits.append(turned.flip(1))
-        probability = torch.stack([torch.sigmoid(one.float()) for one in logits]).mean(dim=0)
-    return np.asarray(probability[:, :x, :y].cpu().numpy(), np.float32)
+    found = _run(engine, options, images, adc_known, thickness, tissue)
+    if not flips:
+        return found
+    turned = _run(engine, options, images[:, :, ::-1], adc_known, thickness)
+    return NetworkOutput((found.lesion + turned.lesion[:, ::-1]) / 2, found.tissue, found.features)
 
 
-def _slabs(images: Tensor, position: Tensor, adc_known: bool, thickness: float, device: Device) -> Slabs:
-    count = len(images)
-    return Slabs(
-        images.to(device.name), torch.full((count,), float(adc_known), device=device.name),
-        position.to(device.name), torch.full((count,), thickness, device=device.name),
-    )  # fmt: skip
+def perturbed(images: Array) -> Iterator[tuple[Array, Callable[[Array], Array]]]:
+    """The examination as it might as well have been: flipped, placed otherwise, of slightly other contrast.
+
+    Yields images as ``images`` (4, z, x, y), and what brings a result (z, x, y) back to the place.
+    """
+    gain = np.array([1.0, 1.0, 1.0, 1.0], np.float32)
+    for flip, shift, dwi, adc in _CHANGES:
+        gain[[DWI, MIRRORED_DWI]], gain[[ADC, MIRRORED_ADC]] = dwi, adc
+        changed = np.minimum(images * gain[:, None, None, None], _HIGHEST[:, None, None, None])
+        changed = np.pad(changed, ((0, 0), (0, 0), (shift[0], 0), (shift[1], 0)))
+        if flip:
+            changed = changed[:, :, ::-1]
+
+        def undo(result: Array, flip: bool = flip, shift: tuple[int, int] = shift) -> Array:
+            straight = result[:, ::-1] if flip else result
+            return straight[:, shift[0] :, shift[1] :]
+
+        yield changed, undo
 
 
-def _by_slices(
-    network: nn.Module, options: NetworkOptions, stack: Tensor, height: Tensor, adc_known: bool,
-    thickness: float, device: Device,
-) -> Tensor:  # fmt: skip
-    slices, reach = stack.shape[1], options.depth // 2
-    padded = functional.pad(stack, (0, 0, 0, 0, reach, reach))
-    results = []
-    for first in range(0, slices, _TOGETHER):
-        numbers = range(first, min(first + _TOGETHER, slices))
-        images = torch.stack([padded[:, z : z + options.depth] for z in numbers])
-        around = torch.tensor([[z + d - reach for d in range(options.depth)] for z in numbers])
-        slabs = _slabs(images, height[around.clamp(0, slices - 1)], adc_known, thickness, device)
-        inputs = assemble(slabs, options).contiguous(memory_format=torch.channels_last)
-        results.append(network(inputs)[:, 0].cpu())
-    return torch.cat(results)
+def sigmoid(logit: Array) -> Array:
+    """Probability of a logit, float32."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -60, 60))), np.float32)
 
 
-def _by_slab(
-    network: nn.Module, options: NetworkOptions, stack: Tensor, height: Tensor, adc_known: bool,
-    thickness: float, device: Device,
-) -> Tensor:  # fmt: skip
-    slices = stack.shape[1]
-    missing = (-slices) % options.multiple[0]
-    padded = functional.pad(stack, (0, 0, 0, 0, 0, missing))
-    position = torch.cat((height, height[-1:].expand(missing)))
-    slabs = _slabs(padded[None], position[None], adc_known, thickness, device)
-    result: Tensor = network(assemble(slabs, options))[0, 0, :slices].cpu()
-    return result
+def probability_of(
+    network: UNet, options: NetworkOptions, images: Array, *, adc_known: bool, thickness: float,
+    device: Device, flips: bool = True,
+) -> Array:  # fmt: skip
+    """Probability of lesion, float32 (z, x, y), by a PyTorch network; see :func:`examine`."""
+    from .torch_engine import TorchEngine
+
+    engine = TorchEngine(network, options, device)
+    return sigmoid(
+        examine(engine, options, images, adc_known=adc_known, thickness=thickness, flips=flips).lesion
+    )
+
+
+def _run(
+    engine: Engine, options: NetworkOptions, images: Array, adc_known: bool, thickness: float,
+    tissue: bool = False,
+) -> NetworkOutput:  # fmt: skip
+    _, slices, x, y = images.shape
+    reach, missing = (
+        (options.depth // 2, 0) if options.dimensions == 2 else (0, -slices % options.multiple[0])
+    )
+    pad = [-size % multiple for size, multiple in zip((x, y), options.multiple[-2:], strict=True)]
+    room = ((0, 0), (reach, reach + missing), (0, pad[0]), (0, pad[1]))
+    stack = np.pad(np.asarray(images, np.float32), room)
+    position = np.pad(heights(slices), room[1], mode="edge")
+
+    def inputs(numbers: range) -> Array:
+        if options.dimensions == 3:
+            parts = [slice(0, slices + missing)]
+        else:
+            parts = [slice(z, z + options.depth) for z in numbers]
+        count = len(parts)
+        slabs = Slabs(
+            np.stack([stack[:, part] for part in parts]), np.full(count, float(adc_known), np.float32),
+            np.stack([position[part] for part in parts]), np.full(count, thickness, np.float32),
+        )  # fmt: skip
+        return np.asarray(assemble(slabs, options))
+
+    found = engine.run(slices, inputs, tissue=tissue)
+    named = None if found.tissue is None else found.tissue[:slices, :x, :y]
+    return NetworkOutput(found.lesion[:slices, :x, :y], named, found.features)

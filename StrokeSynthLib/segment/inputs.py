@@ -1,4 +1,7 @@
-"""What a network sees of an examination: slabs of slices, and the channels made of them."""
+"""What a network sees of an examination: slabs of slices, and the channels made of them.
+
+The same code serves training, on tensors, and prediction, on numpy arrays; it imports no PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from .options import NetworkOptions
 from .preprocess import HIGHEST_ADC, Prepared
@@ -17,11 +18,13 @@ Array = npt.NDArray[Any]
 
 #: Images of a slab, in this order.
 DWI, ADC, MIRRORED_DWI, MIRRORED_ADC = range(4)
+#: Puts ADC in the range of the DWI; absent ADC is zero like its outside.
+_ADC_SCALE = 2 / HIGHEST_ADC
 
 
 @dataclass
 class Slabs:
-    """A batch of slabs.
+    """A batch of slabs, all of tensors or all of arrays.
 
     Parameters
     ----------
@@ -35,10 +38,10 @@ class Slabs:
         (batch,): distance of slices (mm).
     """
 
-    images: Tensor
-    adc_known: Tensor
-    position: Tensor
-    thickness: Tensor
+    images: Any
+    adc_known: Any
+    position: Any
+    thickness: Any
 
 
 def images_of(prepared: Prepared) -> Array:
@@ -58,29 +61,36 @@ def heights(count: int) -> Array:
     return np.linspace(-1.0, 1.0, count, dtype=np.float32) if count > 1 else np.zeros(1, np.float32)
 
 
-def assemble(slabs: Slabs, options: NetworkOptions) -> Tensor:
+def assemble(slabs: Slabs, options: NetworkOptions) -> Any:
     """The network's input, (batch, channels, x, y) in 2D, (batch, channels, slices, x, y) in 3D.
 
     2D: DWI and ADC of the slice and its neighbors, both of the other hemisphere in the slice
-    itself, whether ADC is known, height, thickness. 3D: one of each.
+    itself, whether ADC is known, height, thickness. 3D: one of each. A tensor of tensors, else an array.
     """
     images = slabs.images
     batch, _, depth, x, y = images.shape
-    # Centered roughly on normal tissue; absent ADC is zero like its outside.
-    scaled = (
-        images
-        * torch.tensor([1.0, 1.0 / HIGHEST_ADC * 2, 1.0, 1.0 / HIGHEST_ADC * 2]).to(images)[
-            :, None, None, None
-        ]
-    )
-    known = (2 * slabs.adc_known - 1)[:, None, None].expand(batch, depth, 1)
-    thickness = (slabs.thickness / 4 - 1)[:, None, None].expand(batch, depth, 1)
-    facts = torch.cat((known, slabs.position[:, :, None], thickness), dim=2)  # batch, slices, 3
+    known, thickness = 2 * slabs.adc_known - 1, slabs.thickness / 4 - 1
     if options.dimensions == 3:
-        planes = facts.permute(0, 2, 1)[..., None, None].expand(batch, 3, depth, x, y)
-        return torch.cat((scaled, planes), dim=1)
+        result = _empty_like(images, (batch, options.inputs, depth, x, y))
+        result[:, :4] = images
+        for channel in (ADC, MIRRORED_ADC):
+            result[:, channel] *= _ADC_SCALE
+        result[:, 4] = known[:, None, None, None]
+        result[:, 5] = slabs.position[:, :, None, None]
+        result[:, 6] = thickness[:, None, None, None]
+        return result
     middle = depth // 2
-    planes = facts[:, middle, :, None, None].expand(batch, 3, x, y)
-    return torch.cat(
-        (scaled[:, DWI], scaled[:, ADC], scaled[:, MIRRORED_DWI:, middle], planes), dim=1
-    ).contiguous()
+    result = _empty_like(images, (batch, options.inputs, x, y))
+    result[:, :depth] = images[:, DWI]
+    result[:, depth : 2 * depth] = images[:, ADC] * _ADC_SCALE
+    result[:, 2 * depth] = images[:, MIRRORED_DWI, middle]
+    result[:, 2 * depth + 1] = images[:, MIRRORED_ADC, middle] * _ADC_SCALE
+    result[:, -3] = known[:, None, None]
+    result[:, -2] = slabs.position[:, middle, None, None]
+    result[:, -1] = thickness[:, None, None]
+    return result
+
+
+def _empty_like(images: Any, shape: tuple[int, ...]) -> Any:
+    """A tensor or array of that shape, as ``images`` is one."""
+    return np.empty(shape, images.dtype) if isinstance(images, np.ndarray) else images.new_empty(shape)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from ..volume import Orientation, Storage, Volume
 from .brain import find_brain
 from .filters import along_axes, box_of, gaussian, gaussian_matrix, linear_matrix
-from .symmetry import find_midplane
+from .symmetry import MidPlane, find_midplane
 
 Array = npt.NDArray[Any]
 
@@ -94,6 +94,20 @@ class Frame:
         native = _resampled(array, scale, start, shape, smooth=False)
         return np.ascontiguousarray(orientation.undo(native))
 
+    def labels_back(self, labels: Array) -> Array:
+        """A frame array of labels brought to the image's grid and axis order, the nearest one; 0 outside."""
+        orientation = self.image.orientation
+        shape = orientation.apply_to_grid(self.image.grid).shape
+        result = np.zeros(shape, labels.dtype)
+        into, out = [], []
+        for size, step, first, length in zip(shape, self.scale, self.start, labels.shape, strict=True):
+            index = np.rint((np.arange(size) - first) / step).astype(int)
+            known = (index >= 0) & (index < length)
+            into.append(np.flatnonzero(known))
+            out.append(index[known])
+        result[np.ix_(*into)] = labels[np.ix_(*out)]
+        return np.ascontiguousarray(orientation.undo(result))
+
     def volume(self, array: Array, dtype: str = "float32") -> Volume:
         """:meth:`back`, as a volume beside the DWI."""
         return self.image.with_array(self.back(array).astype(dtype, copy=False), Storage(dtype))
@@ -115,6 +129,8 @@ class Prepared:
         Boolean.
     spread
         Robust standard deviation of ``dwi`` in parenchyma.
+    plane
+        The mid-sagittal plane, in mm from the first voxel of the frame.
     """
 
     frame: Frame
@@ -124,6 +140,7 @@ class Prepared:
     mirrored_adc: Array | None
     brain: Array
     spread: float
+    plane: MidPlane
 
 
 def prepare(dwi: Volume, adc: Volume | None = None, options: FrameOptions | None = None) -> Prepared:
@@ -165,7 +182,7 @@ def prepare(dwi: Volume, adc: Volume | None = None, options: FrameOptions | None
 
     return Prepared(
         frame, normalized, diffusion, mirrored(normalized),
-        None if diffusion is None else mirrored(diffusion), mask, brain.spread,
+        None if diffusion is None else mirrored(diffusion), mask, brain.spread, plane,
     )  # fmt: skip
 
 

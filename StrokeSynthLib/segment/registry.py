@@ -41,10 +41,9 @@ def open_segmenter(name_or_path: str | Path, device: str = "auto") -> Segmenter:
         from .threshold import ThresholdSegmenter
 
         return ThresholdSegmenter(model)
-    from ..device import choose_device
     from .predict import UNetSegmenter
 
-    return UNetSegmenter(model, choose_device(device))
+    return UNetSegmenter(model, device)
 
 
 def train_segmenter(

@@ -19,9 +19,10 @@ class Prediction:
     probability
         float32 of 0 to 1.
     uncertainty
-        float32, 0 (sure) and up, or None where the model gives none.
+        float32, 0 (sure) to 1 (undecided); None where it was not asked for or the model gives none.
     semantic_map
-        Classes of :mod:`StrokeSynthLib.schema`, uint8, without the lesion; None where the model makes none.
+        Classes of :mod:`StrokeSynthLib.schema`, uint8, without the lesion; None where it was not
+        asked for or the model makes none.
     unlike
         Why this examination is unlike what the model knows, a sentence each; empty where it is like it.
     """
@@ -39,6 +40,18 @@ class Segmenter(Protocol):
     kind: str
     model_hash: str
 
-    def predict(self, dwi: Volume, adc: Volume | None = None) -> Prediction:
-        """Segment one examination in any orientation; ``adc`` (10^-3 mm^2/s) on the DWI's grid."""
+    def predict(
+        self, dwi: Volume, adc: Volume | None = None, *, uncertainty: bool = False, semantic_map: bool = False
+    ) -> Prediction:
+        """Segment one examination in any orientation.
+
+        Parameters
+        ----------
+        dwi
+            Trace image, any unit.
+        adc
+            10^-3 mm^2/s, on the DWI's grid.
+        uncertainty, semantic_map
+            Whether these are wanted too; they take longer, and neither changes mask or probability.
+        """
         ...

@@ -42,6 +42,11 @@ class MidPlane:
         """``array`` (x, y, z) as seen through the plane, float32; 0 where nothing is known."""
         return self.reflection(array.shape, spacing).apply(array)
 
+    def left(self, shape: tuple[int, ...], spacing: tuple[float, float, float]) -> Array:
+        """Boolean (x, y, z): which voxels of an image of that grid (RAS+) lie on the left of the plane."""
+        i, j, k = (n * mm * np.arange(size) for n, mm, size in zip(self.normal, spacing, shape, strict=True))
+        return np.asarray(i[:, None, None] + j[:, None] + k < self.distance)
+
 
 def _plane(parameters: Array) -> MidPlane:
     yaw, roll, distance = (float(p) for p in parameters)

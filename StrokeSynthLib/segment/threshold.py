@@ -160,8 +160,10 @@ class ThresholdSegmenter:
         """From a model folder or the name of a shipped model."""
         return cls(open_model(name_or_path, KIND))
 
-    def predict(self, dwi: Volume, adc: Volume | None = None) -> Prediction:
-        """Segment one examination in any orientation; ``adc`` (10^-3 mm^2/s) on the DWI's grid."""
+    def predict(
+        self, dwi: Volume, adc: Volume | None = None, *, uncertainty: bool = False, semantic_map: bool = False
+    ) -> Prediction:
+        """Segment one examination; see :class:`.segmenter.Segmenter`. Gives no uncertainty and no map."""
         parameters = self._without_adc if adc is None else self._with_adc
         prepared = prepare(dwi, adc, self._frame)
         features = features_of(prepared, parameters.smoothing)

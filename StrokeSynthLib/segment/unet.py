@@ -120,12 +120,23 @@ class UNet(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """Down, up, one logit."""
+        """Down, up, logits."""
+        return self._both(x)[0]
+
+    def answer(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Logit of lesion (batch, ...), number of the tissue (batch, ...) where it makes maps, and the mean
+        of the coarsest features (batch, c): what the exported network gives too."""
+        logits, coarsest = self._both(x)
+        tissue = logits[:, 1:].argmax(dim=1).to(torch.uint8) if logits.shape[1] > 1 else None
+        return logits[:, 0], tissue, coarsest.flatten(2).mean(dim=2)
+
+    def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and the coarsest features."""
         skips = [self.input_block(x)]
         for block in self.downsamples:
             skips.append(block(skips[-1]))
-        x = self.bottleneck(skips[-1])
+        coarsest: Tensor = self.bottleneck(skips[-1])
+        x = coarsest
         for block, skip in zip(self.upsamples, reversed(skips), strict=True):
             x = block(x, skip)
-        logits: Tensor = self.output_block["conv"](x)
-        return logits
+        return self.output_block["conv"](x), coarsest

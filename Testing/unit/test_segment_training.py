@@ -61,7 +61,7 @@ def test_prediction_lies_on_the_dwi_grid_in_its_orientation(model):
     segmenter = open_segmenter(model.path, "cpu")
     straight = segmenter.predict(case.dwi, case.adc)
     dwi, adc = (turned(v, (2, 0, 1), (1,)) for v in (case.dwi, case.adc))
-    other = segmenter.predict(dwi, adc)
+    other = segmenter.predict(dwi, adc, uncertainty=True)
     for volume in (other.mask, other.probability, other.uncertainty):
         assert volume.array.shape == dwi.array.shape
         np.testing.assert_array_equal(volume.affine, dwi.affine)
@@ -72,7 +72,7 @@ def test_prediction_lies_on_the_dwi_grid_in_its_orientation(model):
 
 def test_uncertainty_is_highest_where_the_probability_is_one_half(model):
     case = examination(25, spacing=(5.0, 5.0, 8.0))
-    found = open_segmenter(model.path, "cpu").predict(case.dwi, case.adc)
+    found = open_segmenter(model.path, "cpu").predict(case.dwi, case.adc, uncertainty=True)
     p, u = found.probability.array, found.uncertainty.array
     assert u.min() >= 0
     assert u.max() <= 1

@@ -1,0 +1,212 @@
+"""What computes a network: OpenVINO or ONNX Runtime on the exported graph, or PyTorch on the weights.
+
+All three compute the same function. A graphics card is used through PyTorch where both are there;
+otherwise the exported network is run, which needs one small package and no second of start-up. Without
+an export (a network that a user trained), PyTorch runs on the processor. Figures:
+Testing/Benchmarks/speed.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..device import choose_device, gpu_in_sight
+from ..errors import BadInputError
+from ..modelfolder import ModelFolder
+from .options import NetworkOptions
+
+Array = npt.NDArray[Any]
+
+#: Gives the assembled input of some slices, (n, channels, x, y) float32: asked for a few at a time, so that
+#: they never lie in memory together.
+Inputs = Callable[[range], Array]
+
+#: The exported network in a model folder.
+EXPORTED = "network.onnx"
+#: More threads than this gain little for slices of this size.
+_MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What a network says about slices, or about the slices of a slab.
+
+    Parameters
+    ----------
+    lesion
+        (n, x, y) float32: logit of lesion.
+    tissue
+        (n, x, y) uint8: number in :data:`..schema.TISSUES`; None where it was not asked for or the network
+        makes no map.
+    features
+        (n, c) float32: mean of the coarsest features, what the network saw in each slice.
+    """
+
+    lesion: Array
+    tissue: Array | None
+    features: Array
+
+
+class Engine(Protocol):
+    """Anything that computes a network."""
+
+    #: One sentence: what computes, and where.
+    reason: str
+
+    def run(self, count: int, inputs: Inputs, *, tissue: bool = False) -> NetworkOutput:
+        """The network's answer to ``count`` slices, with the tissues where they are asked for."""
+        ...
+
+
+def open_engine(model: ModelFolder, options: NetworkOptions, device: str = "auto") -> Engine:
+    """The best engine that there is for a model.
+
+    Parameters
+    ----------
+    device
+        "auto" (a graphics card if one works, else the processor), "cpu" or "cuda".
+
+    Raises
+    ------
+    BadInputError
+        When what was asked for is not there, or the model's files do not fit together.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise BadInputError(f"--device {device}: is not known; choose auto, cpu or cuda.")
+    exported = (model.path / EXPORTED).is_file()
+    if device == "cuda" or (device == "auto" and gpu_in_sight() and find_spec("torch") is not None):
+        chosen = choose_device(device)
+        if chosen.name != "cpu" or not exported:
+            from .torch_engine import TorchEngine
+
+            return TorchEngine.open(model, options, chosen)
+    if exported:
+        for package, engine in _RUNTIMES.items():
+            if find_spec(package) is not None:
+                return engine(model, threads())
+    if find_spec("torch") is None and exported:
+        raise BadInputError("Nothing here runs networks; install ONNX Runtime: pip install onnxruntime.")
+    processor = choose_device("cpu")
+    from .torch_engine import TorchEngine
+
+    return TorchEngine.open(model, options, processor)
+
+
+def threads() -> int:
+    """Processor threads to use: OMP_NUM_THREADS where it is set, else the processors, four at most."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(asked) if asked.isdigit() and int(asked) > 0 else min(count, _MOST_THREADS)
+
+
+class _OnnxRuntime:
+    """ONNX Runtime; slices side by side, each on one thread, so that none waits for another."""
+
+    def __init__(self, model: ModelFolder, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        providers = ["CPUExecutionProvider"]
+        self._session = _loaded(model, lambda path: onnxruntime.InferenceSession(path, options, providers))
+        self._names = [output.name for output in self._session.get_outputs()]
+        self._threads = threads
+        self.reason = f"CPU: ONNX Runtime {onnxruntime.__version__}."
+
+    def run(self, count: int, inputs: Inputs, *, tissue: bool = False) -> NetworkOutput:
+        """See :class:`Engine`."""
+        names = _wanted(self._names, tissue)
+
+        def one(number: int) -> dict[str, Array]:
+            found = self._session.run(names, {"slices": inputs(range(number, number + 1))})
+            return dict(zip(names, found, strict=True))
+
+        return _joined(_side_by_side(one, count, self._threads))
+
+
+class _OpenVino:
+    """OpenVINO; slices side by side, each on one thread."""
+
+    def __init__(self, model: ModelFolder, threads: int) -> None:
+        import openvino
+
+        self._core = openvino.Core()
+        self._properties = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        self._network = _loaded(model, self._core.read_model)
+        self._compiled: dict[bool, Any] = {}
+        self._threads = threads
+        self.reason = f"CPU: OpenVINO {openvino.__version__.split('-')[0]}."
+
+    def run(self, count: int, inputs: Inputs, *, tissue: bool = False) -> NetworkOutput:
+        """See :class:`Engine`."""
+        compiled = self._compile(tissue)
+        names = [output.get_any_name() for output in compiled.outputs]
+        # One that is free: there are as many as threads. Taking from a list and putting back is atomic.
+        free = [compiled.create_infer_request() for _ in range(self._threads)]
+
+        def one(number: int) -> dict[str, Array]:
+            request = free.pop()
+            request.infer([inputs(range(number, number + 1))], share_inputs=True)
+            found = {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(names)}
+            free.append(request)
+            return found
+
+        return _joined(_side_by_side(one, count, self._threads))
+
+    def _compile(self, tissue: bool) -> Any:
+        """The network without the outputs that are not wanted, which saves a fifth of the time."""
+        if tissue not in self._compiled:
+            import openvino
+
+            outputs = {output.get_any_name(): output for output in self._network.outputs}
+            wanted = [outputs[name].get_node() for name in _wanted(list(outputs), tissue)]
+            part = openvino.Model(wanted, self._network.get_parameters())
+            self._compiled[tissue] = self._core.compile_model(part, "CPU", self._properties)
+        return self._compiled[tissue]
+
+
+#: Packages that run exported networks, the preferred one first.
+_RUNTIMES: dict[str, Callable[[ModelFolder, int], Engine]] = {
+    "openvino": _OpenVino,
+    "onnxruntime": _OnnxRuntime,
+}
+
+
+def _wanted(outputs: list[str], tissue: bool) -> list[str]:
+    return [name for name in outputs if tissue or name != "tissue"]
+
+
+def _loaded(model: ModelFolder, load: Callable[[str], Any]) -> Any:
+    path = model.weights(EXPORTED)
+    try:
+        return load(str(path))
+    except Exception as error:  # every runtime has its own kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInputError(f"{path}: cannot be used ({reason}); copy the model again.") from error
+
+
+def _side_by_side(
+    one: Callable[[int], dict[str, Array]], count: int, threads: int
+) -> list[dict[str, Array]]:  # fmt: skip
+    if threads == 1:
+        return [one(number) for number in range(count)]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def _joined(slices: list[dict[str, Array]]) -> NetworkOutput:
+    together = {name: np.concatenate([found[name] for found in slices]) for name in slices[0]}
+    return NetworkOutput(together["lesion"], together.get("tissue"), together["features"])
