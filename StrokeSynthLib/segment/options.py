@@ -110,7 +110,8 @@ class TrainingOptions:
     lesion_share
         Share of the slices that are drawn from those with lesion.
     learning_rate, warm_up, weight_decay
-        AdamW; linear warm-up over so many steps, then half a cosine to zero.
+        AdamW; linear warm-up over so many steps, then half a cosine to zero. No ``learning_rate``: 2e-3, and
+        a quarter of it when fine-tuning.
     averaging
         Decay of the exponential moving average of the weights, which is what is kept.
     validation_share, validation_every, patience
@@ -150,7 +151,7 @@ class TrainingOptions:
     batch: int = 10
     synthetic_share: float = 0.5
     lesion_share: float = 0.6
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     warm_up: int = 100
     weight_decay: float = 1e-2
     averaging: float = 0.995
@@ -187,7 +188,16 @@ class TrainingOptions:
     @property
     def default_steps(self) -> int:
         """Steps that are taken when none are asked for."""
+        if self.start_from is not None:
+            return 600
         return 4000 if self.dimensions == 2 else 2000
+
+    @property
+    def highest_rate(self) -> float:
+        """Learning rate after the warm-up."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return 2e-3 if self.start_from is None else 5e-4
 
     @property
     def total_steps(self) -> int:

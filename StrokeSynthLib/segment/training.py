@@ -17,11 +17,12 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -38,54 +39,23 @@ from .augmentation import augment, draw
 from .card import model_card
 from .dataset import Ahead, Batch, Example, Sampler, Storeroom, fill
 from .decision import Decision, mean_dice, tune_decision
-from .inference import probability_of
+from .engines import open_engine
+from .inference import examine, probability_of
 from .inputs import Slabs, assemble
 from .losses import Average, LesionLoss, TissueLoss
 from .network import build_network, load_weights, weights_of
 from .options import NetworkOptions, TrainingOptions
 from .predict import KIND
 from .preprocess import FrameOptions
+from .state import TrainingState
 from .unet import UNet
+
+Array = npt.NDArray[Any]
 
 #: More validation cases than this cost time and tell little more.
 MOST_VALIDATION_CASES = 24
 _SAVE_SECONDS = 60.0
 _CLIP_NORM = 5.0
-
-
-@dataclass
-class _State:
-    """What a training has come to; with the batches' seeds it is all that resuming needs."""
-
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    average: Average
-    best: dict[str, Tensor]
-    best_dice: float = -1.0
-    best_step: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def save(self, out: Path, mark: str) -> None:
-        tensors = {
-            **checkpoint.flatten("network", weights_of(self.network)),
-            **checkpoint.flatten("optimizer", checkpoint.optimizer_tensors(self.optimizer)),
-            **checkpoint.flatten("average", self.average.weights),
-            **checkpoint.flatten("best", self.best),
-        }
-        facts = {
-            name: getattr(self, name) for name in ("best_dice", "best_step", "step", "seconds", "history")
-        }
-        checkpoint.save_state(out, tensors, {**facts, "fingerprint": mark})
-
-    def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        load_weights(self.network, checkpoint.pick("network", tensors))
-        checkpoint.load_optimizer(self.optimizer, checkpoint.pick("optimizer", tensors))
-        self.average.weights = checkpoint.pick("average", tensors)
-        self.best = checkpoint.pick("best", tensors)
-        for name in ("best_dice", "best_step", "step", "seconds", "history"):
-            setattr(self, name, facts[name])
 
 
 def train_segmenter(
@@ -148,7 +118,7 @@ class _Training:
         wide = replace(self.frame, margin=options.margin)
         self.clinical = fill(room, clinical, wide, progress, options.workers)
         self.synthetic = fill(room, synthetic, wide, progress, options.workers)
-        self._check_maps()
+        self.clinical, self.synthetic = self._with_maps(self.clinical), self._with_maps(self.synthetic)
         if held_out:
             self.validation = fill(room, held_out, self.frame, progress, options.workers)
             self.split = Split({"train": (), "validation": ()}, options.seed)
@@ -172,15 +142,28 @@ class _Training:
              [e.name for e in self.clinical], [e.name for e in self.synthetic], start.hash if start else ""]
         )  # fmt: skip
 
-    def _check_maps(self) -> None:
-        if not self.net_options.tissues:
-            return
-        without = [e.name for e in [*self.clinical, *self.synthetic] if e.tissue is None]
-        if without:
+    def _with_maps(self, examples: list[Example]) -> list[Example]:
+        """Examples with tissues where the network learns them.
+
+        A network that is fine-tuned on cases without maps goes on learning its own: what it says of them
+        before the first step, so that it does not forget tissues while it learns lesions.
+        """
+        missing = [e.name for e in examples if e.tissue is None] if self.net_options.tissues else []
+        if not missing:
+            return examples
+        if self.start is None:
             raise BadInputError(
-                f"{len(without)} case(s) have no semantic map ({without[0]}, ...), which this network learns "
+                f"{len(missing)} case(s) have no semantic map ({missing[0]}, ...), which this network learns "
                 "beside the lesion; make them with 'strokesynth map'."
             )
+        engine = open_engine(self.start, self.net_options, self.options.device)
+
+        def own(e: Example) -> Array | None:
+            return examine(
+                engine, self.net_options, e.images, adc_known=e.adc_known, thickness=e.thickness, tissue=True,
+            ).tissue  # fmt: skip
+
+        return [e if e.tissue is not None else replace(e, tissue=own(e)) for e in examples]
 
     def _split(self, files: Sequence[CaseFiles], examples: Sequence[Example]) -> Split:
         """Persons to validate on, balanced by lesion volume; none where there is one person only."""
@@ -203,7 +186,7 @@ class _Training:
         checkpoint.forget_state(self.out)
         return folder
 
-    def _begin(self) -> _State:
+    def _begin(self) -> TrainingState:
         network = build_network(self.net_options, self.options.seed)
         if self.start:
             load_weights(network, {n: torch.from_numpy(v) for n, v in self.start.arrays().items()})
@@ -211,10 +194,10 @@ class _Training:
         if self.net_options.dimensions == 2:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
-            _groups(network, self.options.weight_decay), lr=self.options.learning_rate
+            _groups(network, self.options.weight_decay), lr=self.options.highest_rate
         )
         weights = weights_of(network)
-        state = _State(
+        state = TrainingState(
             network, optimizer, Average(weights, self.options.averaging),
             {name: value.detach().clone() for name, value in weights.items()},
         )  # fmt: skip
@@ -225,7 +208,7 @@ class _Training:
             checkpoint.forget_state(self.out)
         return state
 
-    def _learn(self, state: _State) -> None:
+    def _learn(self, state: TrainingState) -> None:
         options, total = self.options, self.options.total_steps
         clock, saved, losses = time.monotonic() - state.seconds, time.monotonic(), []
         while state.step < total:
@@ -250,7 +233,7 @@ class _Training:
                 break
         state.seconds = time.monotonic() - clock
 
-    def _share_done(self, state: _State) -> float:
+    def _share_done(self, state: TrainingState) -> float:
         """Share of the training that is over, by steps or by the clock, whichever is further."""
         share = state.step / self.options.total_steps
         if self.options.minutes is not None:
@@ -259,9 +242,9 @@ class _Training:
 
     def _learning_rate(self, step: int, done: float) -> float:
         warm = min(1.0, (step + 1) / max(1, self.options.warm_up))
-        return self.options.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        return self.options.highest_rate * warm * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
-    def _step(self, state: _State, learning_rate: float) -> float:
+    def _step(self, state: TrainingState, learning_rate: float) -> float:
         batch = self.batches.result(state.step)
         inputs, lesion, tissue = self._to_network(batch)
         for group in state.optimizer.param_groups:
@@ -309,7 +292,7 @@ class _Training:
         assert lesion is not None
         return inputs, lesion, tissue
 
-    def _validate(self, state: _State, loss: float) -> dict[str, float]:
+    def _validate(self, state: TrainingState, loss: float) -> dict[str, float]:
         found = self._probabilities(state.average.weights, flips=False)
         default = Decision()
         masks = [default.apply(p, e.voxel_ml) for e, p in zip(self.validation, found, strict=True)]
@@ -334,7 +317,7 @@ class _Training:
             for e in self.validation
         ]  # fmt: skip
 
-    def _finish(self, state: _State) -> ModelFolder:
+    def _finish(self, state: TrainingState) -> ModelFolder:
         self.progress(ProgressEvent("Choosing the threshold"))
         weights = state.best if self.validation else state.average.weights
         decision, score = Decision(), None
