@@ -40,6 +40,38 @@ def examination(parser: argparse.ArgumentParser, *, required: bool = True) -> No
     )
 
 
+def training(parser: argparse.ArgumentParser) -> None:
+    """What trainings of any kind share: size of the network's view, length, threads, seed."""
+    parser.add_argument(
+        "--dimensions", type=int, choices=(2, 3), default=2,
+        help="networks see slices with their neighbors (2, default) or blocks of slices (3)",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=positive_whole, metavar="N", help="training steps (networks)")
+    parser.add_argument("--minutes", type=positive, metavar="M", help="stop after this time (networks)")
+    parser.add_argument(
+        "--threads", type=positive_whole, metavar="T", help="CPU threads (default: all cores)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from where an interrupted training stopped"
+    )
+    seed(parser)
+
+
+def sources(parser: argparse.ArgumentParser) -> None:
+    """Where anatomies and lesions of new cases come from."""
+    parser.add_argument(
+        "--anatomies", type=Path, metavar="DIR",
+        help="label maps (default: new people from the shipped population model)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lesions", type=Path, metavar="DIR",
+        help="lesion masks in standard space (default: the procedural generator)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lesion-free", type=share, default=0.1, metavar="SHARE", help="share without lesion (default 0.1)"
+    )
+
+
 def workers(parser: argparse.ArgumentParser) -> None:
     """``--workers``."""
     parser.add_argument(

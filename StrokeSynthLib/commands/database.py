@@ -21,19 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="COHORT", help="folder of the synthetic cohort"
     )
-    parser.add_argument(
-        "--anatomies", type=Path, metavar="DIR", help="label maps (default: the shipped population model)"
-    )
-    parser.add_argument(
-        "--lesions", type=Path, metavar="DIR", help="lesion masks (default: the procedural generator)"
-    )
-    parser.add_argument(
-        "--lesion-free",
-        type=shared.share,
-        default=0.1,
-        metavar="SHARE",
-        help="share without lesion (default 0.1)",
-    )
+    shared.sources(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on with a database that was begun; finished cases are kept"
     )

@@ -16,16 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("--cases", type=shared.positive_whole, required=True, metavar="N", help="how many")
     parser.add_argument("--out", type=Path, required=True, metavar="COHORT", help="folder of the new cohort")
-    parser.add_argument(
-        "--anatomies",
-        type=Path,
-        metavar="DIR",
-        help="label maps (default: new people from the shipped model)",
-    )
-    parser.add_argument(
-        "--lesions", type=Path, metavar="DIR",
-        help="lesion masks in standard space (default: the procedural generator)",
-    )  # fmt: skip
+    shared.sources(parser)
     parser.add_argument(
         "--lesion-list", type=Path, metavar="FILE", help="use only the masks named in this file"
     )
@@ -36,13 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"mixed (default: any that is not held out), {WIDE} (past all of them, for training networks) "
         "or one of " + ", ".join(PROTOCOLS),
     )  # fmt: skip
-    parser.add_argument(
-        "--lesion-free",
-        type=shared.share,
-        default=0.1,
-        metavar="SHARE",
-        help="share without lesion (default 0.1)",
-    )
     skull = parser.add_mutually_exclusive_group()
     skull.add_argument("--skull-stripped", dest="skull", action="store_true", default=None, help="brain only")
     skull.add_argument(
@@ -54,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Simulate the cohort and say what came out."""
+    from ..lesions.masks import read_names
     from ..pipeline.simulate import SimulationRecipe, simulate
 
-    names = _read_names(arguments.lesion_list) if arguments.lesion_list else None
+    names = read_names(arguments.lesion_list) if arguments.lesion_list else None
     recipe = SimulationRecipe(
         arguments.anatomies, arguments.lesions, names, arguments.scanner, arguments.lesion_free,
         arguments.skull, arguments.seed,
@@ -69,13 +54,3 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         parts.append(f"{made.kept} were there already")
     parts += [f"{count} {name}" for name, count in made.counts.items() if count]
     console.result("; ".join(parts) + ".", {"made": made.made, "kept": made.kept, **made.counts})
-
-
-def _read_names(path: Path) -> tuple[str, ...]:
-    from ..errors import BadInputError
-
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror}); check the name.") from error
-    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))

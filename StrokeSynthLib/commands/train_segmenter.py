@@ -28,32 +28,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", choices=tuple(SEGMENTERS), default="unet", help="what is trained (default unet)"
     )
-    parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="2.5D slices or 3D patches")
-    parser.add_argument("--steps", type=shared.positive_whole, metavar="N", help="training steps")
-    parser.add_argument("--minutes", type=shared.positive, metavar="M", help="stop after this time")
     parser.add_argument(
-        "--start-from", metavar="MODEL", help="fine-tune this model instead of starting from nothing"
-    )
-    parser.add_argument(
-        "--threads", type=shared.positive_whole, metavar="T", help="CPU threads (default: all cores)"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from where an interrupted training stopped"
-    )
-    shared.seed(parser)
+        "--start-from", metavar="MODEL",
+        help="fine-tune this model (acute: the shipped network) instead of starting from nothing; the "
+        "network is then that model's",
+    )  # fmt: skip
+    shared.training(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Train and say where the model is and what it reached on validation."""
-    from ..pipeline.training import train_segmenter_on
+    from ..pipeline.training import TrainingRequest, train_segmenter_on
 
-    model = train_segmenter_on(
-        arguments.kind, arguments.cohort, arguments.synthetic, arguments.out,
-        settings={name: getattr(arguments, name) for name in
-                  ("seed", "dimensions", "steps", "minutes", "threads", "resume", "device", "start_from",
-                   "synthetic_share")},
-        say=console.say, progress=console.progress,
+    names = ("seed", "dimensions", "steps", "minutes", "threads", "resume", "device", "start_from",
+             "synthetic_share")  # fmt: skip
+    request = TrainingRequest(
+        arguments.kind, arguments.cohort, arguments.out, {name: getattr(arguments, name) for name in names},
+        console.say, console.progress,
     )  # fmt: skip
+    model = train_segmenter_on(request, arguments.synthetic)
     score = model.training.get("validation_dice")
     reached = f", validation Dice {score:.3f}" if isinstance(score, float) else ""
     console.result(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ from ..errors import BadInputError, StrokeSynthError
 from ..files import check_output_folder
 from ..modelfolder import ModelFolder, open_model
 from ..progress import Progress, ProgressEvent, silent
-from .single import keep_map
-
-Say = Callable[[str], None]
+from .maps import open_map_maker
+from .single import Say, keep_map, quiet
 
 
 def usable_cases(
@@ -53,24 +52,27 @@ def usable_cases(
     return usable
 
 
-def _options(kind: type, settings: Mapping[str, Any]) -> Any:
-    """An options data class from those settings that were given and that it has."""
-    names = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in settings.items() if name in names and value is not None})
-
-
 def with_maps(
-    cases: list[CaseFiles], maps: Path | None, *, say: Say = print, progress: Progress = silent
+    cases: list[CaseFiles],
+    maps: Path | None,
+    *,
+    model: str | None = None,
+    device: str = "auto",
+    say: Say = quiet,
+    progress: Progress = silent,
 ) -> list[CaseFiles]:
     """The cases with a semantic map each; missing ones are made and kept in ``maps``.
+
+    Parameters
+    ----------
+    model
+        What makes them; see :func:`.maps.open_map_maker`.
 
     Raises
     ------
     BadInputError
         When maps are missing and there is no folder to keep them in.
     """
-    from ..anatomy.from_image import estimate_map
-
     missing = [files for files in cases if files.semantic_map is None]
     if missing and maps is None:
         raise BadInputError(
@@ -78,17 +80,23 @@ def with_maps(
             "--maps DIR where maps are made and kept (the cohort itself is never written to)."
         )
     ready = [files for files in cases if files.semantic_map is not None]
+    if not missing or maps is None:
+        return ready
+    maker = open_map_maker(model, device)
     for done, files in enumerate(missing):
         progress(ProgressEvent("Making semantic maps", done, len(missing)))
-        assert maps is not None
         path = maps / f"{files.name}_dseg.nii.gz"
         try:
             case = load_case(files)
-            keep_map(estimate_map(case, silent), path, case)
+            made = maker.make(case)
         except StrokeSynthError as error:
             say(f"left out {files.name}: {error}")
             continue
+        for reason in made.unlike:
+            say(f"notice: {files.name}: {reason}")
+        keep_map(case, made, maker, path)
         ready.append(replace(files, semantic_map=path))
+    progress(ProgressEvent("Making semantic maps", len(missing), len(missing)))
     return ready
 
 
@@ -112,45 +120,76 @@ def finished(out: Path, resume: object, say: Say) -> ModelFolder | None:
     return open_model(out)
 
 
-def train_translator_on(
-    kind: str,
-    cohort: Path,
-    maps: Path | None,
-    out: Path,
-    *,
-    settings: Mapping[str, Any],
-    say: Say,
-    progress: Progress,
-) -> ModelFolder:
-    """Train a translator of ``kind`` on the usable cases of a cohort."""
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What is asked of a training, of whatever room.
+
+    Parameters
+    ----------
+    kind
+        Of the model, as the room's registry knows it.
+    cohort
+        Cases to train with.
+    out
+        Model folder to write.
+    settings
+        Options of the room by name; None is left to the room's default.
+    say, progress
+        Told of cases that are left out, and of the progress.
+    """
+
+    kind: str
+    cohort: Path
+    out: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    say: Say = quiet
+    progress: Progress = silent
+
+    def finished(self) -> ModelFolder | None:
+        """See :func:`finished`."""
+        return finished(self.out, self.settings.get("resume"), self.say)
+
+    def cases(self, cohort: Path, maps: Path | None = None, *, need_lesion: bool) -> list[CaseFiles]:
+        """See :func:`usable_cases`."""
+        return usable_cases(cohort, maps, need_lesion=need_lesion, say=self.say, progress=self.progress)
+
+    def options(self, kind: type) -> Any:
+        """A room's options data class from those settings that were given and that it has."""
+        names = {option.name for option in fields(kind)}
+        return kind(**{n: value for n, value in self.settings.items() if n in names and value is not None})
+
+
+def train_translator_on(request: TrainingRequest, maps: Path | None = None) -> ModelFolder:
+    """Train a translator on the usable cases of a cohort; maps that are missing are kept in ``maps``."""
     from ..translate.options import TranslatorOptions
     from ..translate.registry import train_translator
 
-    if (done := finished(out, settings.get("resume"), say)) is not None:
+    if (done := request.finished()) is not None:
         return done
+    options = request.options(TranslatorOptions)
     if maps is not None:
         check_output_folder(maps)
-    cases = usable_cases(cohort, maps, need_lesion=False, say=say, progress=progress)
-    cases = with_maps(cases, maps, say=say, progress=progress)
-    return train_translator(kind, cases, out, _options(TranslatorOptions, settings), progress)
+    cases = request.cases(request.cohort, maps, need_lesion=False)
+    cases = with_maps(cases, maps, device=options.device, say=request.say, progress=request.progress)
+    return train_translator(request.kind, cases, request.out, options, request.progress)
 
 
-def train_segmenter_on(
-    kind: str,
-    cohort: Path,
-    synthetic: Path | None,
-    out: Path,
-    *,
-    settings: Mapping[str, Any],
-    say: Say,
-    progress: Progress,
-) -> ModelFolder:
-    """Train a segmenter of ``kind`` on a cohort, and on a synthetic one where given."""
+def train_segmenter_on(request: TrainingRequest, synthetic: Path | None = None) -> ModelFolder:
+    """Train a segmenter on the usable cases of a cohort, and on those of a synthetic one where given.
+
+    Raises
+    ------
+    BadInputError
+        Also when the model to start from is missing or of another kind, which is found out first.
+    """
     from ..segment.options import TrainingOptions
     from ..segment.registry import train_segmenter
 
-    if (done := finished(out, settings.get("resume"), say)) is not None:
+    if (done := request.finished()) is not None:
         return done
-    clinical = usable_cases(cohort, None, need_lesion=True, say=say, progress=progress)
-    added = usable_cases(synthetic, None, need_lesion=True, say=say, progress=progress) if synthetic else []
-    return train_segmenter(kind, clinical, added, out, _options(TrainingOptions, settings), progress)
+    options = request.options(TrainingOptions)
+    if options.start_from is not None:
+        open_model(options.start_from, request.kind)
+    clinical = request.cases(request.cohort, need_lesion=True)
+    added = request.cases(synthetic, need_lesion=True) if synthetic else []
+    return train_segmenter(request.kind, clinical, added, request.out, options, request.progress)

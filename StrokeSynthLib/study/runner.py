@@ -56,7 +56,8 @@ def run_study(
         draws = {run.subset: draw_cases(clinical, run.cases, plan.seed, run.seed) for run in missing}
         if plan.also_fit or any(run.arm.translator for run in missing):
             draws = {
-                name: with_maps(cases, plan.maps, say=say, progress=progress) for name, cases in draws.items()
+                name: with_maps(cases, plan.maps, device=plan.device, say=say, progress=progress)
+                for name, cases in draws.items()
             }
         made = {(run.subset, run.arm.translator) for run in missing if run.arm.translator}
         made |= {(run.subset, kind) for run in missing for kind in plan.also_fit}

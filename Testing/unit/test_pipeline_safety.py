@@ -13,8 +13,7 @@ from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.modelfolder import open_model, save_model
 from StrokeSynthLib.pipeline.single import segment_examination
 from StrokeSynthLib.pipeline.synthesis import lesion_for_map
-from StrokeSynthLib.pipeline.training import finished, train_segmenter_on, usable_cases
-from StrokeSynthLib.progress import silent
+from StrokeSynthLib.pipeline.training import TrainingRequest, finished, train_segmenter_on, usable_cases
 from StrokeSynthLib.study.plan import StudyPlan
 from StrokeSynthLib.study.runner import run_study
 from StrokeSynthLib.volume import Volume, write_volume
@@ -82,9 +81,16 @@ def test_a_training_looks_first_whether_its_model_can_be_written(tmp_path: Path)
     (tmp_path / "file").write_text("x")
     for out, words in (("thesis", "not empty"), ("file", "is a file"), ("file/model", "cannot be written")):
         with pytest.raises(BadInputError, match=words):
-            train_segmenter_on(
-                "unet", tmp_path / "no cohort", None, tmp_path / out, settings={}, say=quiet, progress=silent
-            )
+            train_segmenter_on(TrainingRequest("unet", tmp_path / "no cohort", tmp_path / out))
+
+
+@pytest.mark.parametrize(
+    ("start", "words"), [("nothing", "no model here"), ("threshold", "is a model of kind threshold")]
+)
+def test_a_training_looks_first_for_the_model_to_start_from(tmp_path: Path, start: str, words: str) -> None:
+    request = TrainingRequest("unet", tmp_path / "no cohort", tmp_path / "out", {"start_from": start})
+    with pytest.raises(BadInputError, match=words):
+        train_segmenter_on(request)
 
 
 def test_a_study_looks_first_whether_it_can_be_written(tmp_path: Path) -> None:
