@@ -1,9 +1,11 @@
-"""What computes a network: OpenVINO or ONNX Runtime on the exported graph, or PyTorch on the weights.
+"""What computes a network: ONNX Runtime on the exported graph, or PyTorch on the weights.
 
-All three compute the same function. A graphics card is used through PyTorch where both are there;
-otherwise the exported network is run, which needs one small package and no second of start-up. Without
-an export (a network that a user trained), PyTorch runs on the processor. Figures:
-Testing/Benchmarks/speed.md.
+Both compute the same function. A graphics card is used through PyTorch where both are there; otherwise
+the exported network is run, which needs one small package and no second of start-up. Without an export (a
+network that a user trained), PyTorch runs on the processor.
+
+OpenVINO was measured too: a tenth faster once it runs, but it takes a third of a second longer to start
+(figures: Testing/Benchmarks/speed.md), and a larger installation with a package that reports its use.
 """
 
 from __future__ import annotations
@@ -88,12 +90,8 @@ def open_engine(model: ModelFolder, options: NetworkOptions, device: str = "auto
             from .torch_engine import TorchEngine
 
             return TorchEngine.open(model, options, chosen)
-    if exported:
-        for package, engine in _RUNTIMES.items():
-            if find_spec(package) is not None:
-                return engine(model, threads())
-    if find_spec("torch") is None and exported:
-        raise BadInputError("Nothing here runs networks; install ONNX Runtime: pip install onnxruntime.")
+    if exported and find_spec("onnxruntime") is not None:
+        return OnnxEngine(model, threads())
     processor = choose_device("cpu")
     from .torch_engine import TorchEngine
 
@@ -107,7 +105,7 @@ def threads() -> int:
     return int(asked) if asked.isdigit() and int(asked) > 0 else min(count, _MOST_THREADS)
 
 
-class _OnnxRuntime:
+class OnnxEngine:
     """ONNX Runtime; slices side by side, each on one thread, so that none waits for another."""
 
     def __init__(self, model: ModelFolder, threads: int) -> None:
@@ -116,86 +114,25 @@ class _OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        providers = ["CPUExecutionProvider"]
-        self._session = _loaded(model, lambda path: onnxruntime.InferenceSession(path, options, providers))
+        path = model.weights(EXPORTED)
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        except Exception as error:  # of kinds that ONNX Runtime does not name publicly
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BadInputError(f"{path}: cannot be used ({reason}); copy the model again.") from error
         self._names = [output.name for output in self._session.get_outputs()]
         self._threads = threads
         self.reason = f"CPU: ONNX Runtime {onnxruntime.__version__}."
 
     def run(self, count: int, inputs: Inputs, *, tissue: bool = False) -> NetworkOutput:
         """See :class:`Engine`."""
-        names = _wanted(self._names, tissue)
+        names = [name for name in self._names if tissue or name != "tissue"]
 
         def one(number: int) -> dict[str, Array]:
             found = self._session.run(names, {"slices": inputs(range(number, number + 1))})
             return dict(zip(names, found, strict=True))
 
         return _joined(_side_by_side(one, count, self._threads))
-
-
-class _OpenVino:
-    """OpenVINO; slices side by side, each on one thread."""
-
-    def __init__(self, model: ModelFolder, threads: int) -> None:
-        import openvino
-
-        self._core = openvino.Core()
-        self._properties = {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
-        self._network = _loaded(model, self._core.read_model)
-        self._compiled: dict[bool, Any] = {}
-        self._threads = threads
-        self.reason = f"CPU: OpenVINO {openvino.__version__.split('-')[0]}."
-
-    def run(self, count: int, inputs: Inputs, *, tissue: bool = False) -> NetworkOutput:
-        """See :class:`Engine`."""
-        compiled = self._compile(tissue)
-        names = [output.get_any_name() for output in compiled.outputs]
-        # One that is free: there are as many as threads. Taking from a list and putting back is atomic.
-        free = [compiled.create_infer_request() for _ in range(self._threads)]
-
-        def one(number: int) -> dict[str, Array]:
-            request = free.pop()
-            request.infer([inputs(range(number, number + 1))], share_inputs=True)
-            found = {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(names)}
-            free.append(request)
-            return found
-
-        return _joined(_side_by_side(one, count, self._threads))
-
-    def _compile(self, tissue: bool) -> Any:
-        """The network without the outputs that are not wanted, which saves a fifth of the time."""
-        if tissue not in self._compiled:
-            import openvino
-
-            outputs = {output.get_any_name(): output for output in self._network.outputs}
-            wanted = [outputs[name].get_node() for name in _wanted(list(outputs), tissue)]
-            part = openvino.Model(wanted, self._network.get_parameters())
-            self._compiled[tissue] = self._core.compile_model(part, "CPU", self._properties)
-        return self._compiled[tissue]
-
-
-#: Packages that run exported networks, the preferred one first.
-_RUNTIMES: dict[str, Callable[[ModelFolder, int], Engine]] = {
-    "openvino": _OpenVino,
-    "onnxruntime": _OnnxRuntime,
-}
-
-
-def _wanted(outputs: list[str], tissue: bool) -> list[str]:
-    return [name for name in outputs if tissue or name != "tissue"]
-
-
-def _loaded(model: ModelFolder, load: Callable[[str], Any]) -> Any:
-    path = model.weights(EXPORTED)
-    try:
-        return load(str(path))
-    except Exception as error:  # every runtime has its own kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInputError(f"{path}: cannot be used ({reason}); copy the model again.") from error
 
 
 def _side_by_side(
