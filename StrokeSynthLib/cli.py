@@ -47,9 +47,15 @@ def _command_module(name: str) -> Any:
     return importlib.import_module(f".commands.{COMMANDS[name]}", __package__)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole parser, every command with its help and an example."""
+def build_parser(line: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser: every command with its help and an example.
+
+    Given the command ``line``, only the command that it names gets its arguments: they say what the
+    registries hold, which takes time to import.
+    """
     from .commands import arguments
+
+    named = None if line is None else [word for word in line if not word.startswith("-")][:2]
 
     parser = _Parser(prog="strokesynth", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"strokesynth {__version__}")
@@ -71,7 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
             word, help=module.HELP, description=f"{module.HELP} {RESEARCH_NOTICE}{details}",
             epilog=f"example:\n  {module.EXAMPLE}", formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
-        module.add_arguments(sub)
+        if named is None or named[: len(name.split())] == name.split():
+            module.add_arguments(sub)
         arguments.common(sub)
         sub.set_defaults(command=name)
     return parser
@@ -83,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .errors import BadInputError, StrokeSynthError, missing_package
 
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = build_parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
     # Read before torch and numpy start their threads: two threads on a busy core are many

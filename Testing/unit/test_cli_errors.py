@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from StrokeSynthLib import RESEARCH_NOTICE
-from StrokeSynthLib.cli import COMMANDS, main
+from StrokeSynthLib.cli import COMMANDS, build_parser, main
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,10 +29,10 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
     assert "research use only" in text
 
 
-def test_help_imports_neither_torch_nor_monai() -> None:
+def test_help_imports_no_library_that_takes_time() -> None:
     code = (
         "import sys; from StrokeSynthLib.cli import main; main(['--help']);"
-        "sys.exit(any(name in sys.modules for name in ('torch', 'monai', 'SimpleITK', 'scipy')))"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'monai', 'SimpleITK', 'scipy', 'numpy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
@@ -69,6 +69,14 @@ def test_json_mode_reports_errors_as_an_event(tmp_path: Path) -> None:
     events = [json.loads(line) for line in answer.stdout.splitlines()]
     assert events[-1]["event"] == "error"
     assert events[-1]["status"] == 2
+
+
+@pytest.mark.parametrize(
+    "line", [["simulate", "--cases", "3", "--out", "x"], ["train", "translator", "--kind", "physics", "--cohort",
+                                                          "c", "--out", "m"]]
+)  # fmt: skip
+def test_the_parser_of_one_command_reads_it_as_the_whole_parser_does(line: list[str]) -> None:
+    assert build_parser(line).parse_args(line) == build_parser().parse_args(line)
 
 
 def test_version_is_printed() -> None:
