@@ -1,0 +1,200 @@
+"""From numbers out of their limits to sentences that say what was seen and what to check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .measurements import Numbers
+from .pose import UPRIGHT, Pose
+
+#: Lowest and highest usual value by name of the number.
+Limits = Mapping[str, tuple[float, float]]
+
+#: ADC of brain tissue and of fluid that is believed whatever a model has seen (10^-3 mm^2/s).
+BELIEVED_ADC, LOWEST_FLUID_ADC = (0.6, 1.15), 1.8
+#: Gain in likeness by turning the head from which on it lies wrongly.
+_TURNED = 0.008
+#: ADC and DWI of one examination are anticorrelated; from here on they do not belong together.
+_AGREEMENT, _SAME_DETAIL = -0.15, 0.15
+_MISSING_ADC = 0.05
+_DIRECTIONS = {
+    "R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "superior", "I": "inferior",
+}  # fmt: skip
+
+#: What is said, by the name of the reason.
+_SAID = {
+    "coverage":
+        "The slices hold about {percent:.0f} % of a brain. Check that the whole series was given; near its "
+        "first and last slice lesions may be missed.",
+    "no head":
+        "No whole, upright head was found: what stands out measures {ml:.0f} ml and agrees with an average "
+        "brain by {likeness:.2f} (heads: {least:.2f} to 1). Check that this is a DWI of the whole head.",
+    "volume":
+        "What was taken for the brain measures {ml:.0f} ml (known: {low:.0f} to {high:.0f}). Check the "
+        "voxel size in the file's header and that this is a DWI of the head.",
+    "turned":
+        "The head seems to lie wrongly: what the file calls {wrong}. Check the orientation in its header; "
+        "left and right may be exchanged too.",
+    "bright fluid":
+        "Fluid is bright ({value:.1f} times tissue; in a DWI it is dark): this may be a T2-weighted image, "
+        "a b0 image or an ADC map. Check which file was given as DWI.",
+    "dark gray":
+        "Gray matter is darker than white matter ({value:.2f} times): this may be a T1-weighted image. "
+        "Check which file was given as DWI.",
+    "black fluid":
+        "Fluid is nearly black: this may be a FLAIR image, a CT or a DWI of much higher b-value. Check that"
+        " a trace DWI of b about 1000 s/mm^2 was given.",
+    "no fluid":
+        "Fluid can hardly be told from tissue: this may be a CT or no image of a head. Check that a trace "
+        "DWI of b about 1000 s/mm^2 was given.",
+    "bright gray":
+        "Gray matter is much brighter than white matter ({value:.2f} times): this may be a FLAIR or "
+        "T2-weighted image. Check which file was given as DWI.",
+    "gray levels":
+        "The brain's gray levels are spread unlike in any diffusion image that the model knows. Check that "
+        "a trace DWI of b about 1000 s/mm^2 was given.",
+    "foreign ADC":
+        "The ADC does not fit the DWI: where one is bright the other should be dark. Check that it is an "
+        "ADC map, of the same examination, in the same place.",
+    "ADC unit":
+        "The ADC of normal tissue is {value:.2f} x 10^-3 mm^2/s (0.7 to 1.1 is usual). Check its unit, and "
+        "that it is an ADC map.",
+    "fluid ADC":
+        "The ADC of fluid is too low (about 3 x 10^-3 mm^2/s is usual). Check that it is an ADC map in a "
+        "known unit, of the same examination.",
+    "noise":
+        "The image is noisier than any that the model knows (noise {percent:.0f} % of tissue, known: up to "
+        "{most:.0f} %). Small lesions may be missed.",
+    "smooth":
+        "The image is smoother than any that the model knows. Check that it was not blurred or resampled "
+        "strongly; small lesions may be missed.",
+    "shading":
+        "Brightness changes strongly across the brain (coil shading or artifact). Check for areas that are "
+        "marked, or left out, because of it.",
+    "unknown":
+        "The network sees something that it was not trained on ({times:.1f} times as far from known "
+        "examinations as is usual at most). Read its result with care.",
+}  # fmt: skip
+
+#: A reason: its name, and what its sentence is filled with.
+Reason = tuple[str, dict[str, float | str]]
+
+
+def reasons(numbers: Numbers, pose: Pose, limits: Limits, far: Mapping[str, float]) -> list[Reason]:
+    """What is unlike known examinations, the most telling first.
+
+    Parameters
+    ----------
+    numbers
+        Measured; see :mod:`.measurements` and :meth:`.pose.Pose.numbers`.
+    far
+        Distances beyond their limit, as multiples of it: "brightness", "contrast", "features".
+    """
+    seen = _Seen(numbers, limits)
+    found = [*_turned(pose)]
+    if not found:
+        # In a head that lies wrongly, all else would be measured in the wrong places.
+        for rule in (_head, _contrast, _adc, _quality):
+            found += rule(seen, pose)
+    names = {name for name, _ in found}
+    if far.keys() & {"brightness", "contrast"} and not names & (_CONTRASTS | _HEADLESS | {"turned"}):
+        found.append(("gray levels", {}))
+    if "features" in far and not found:
+        found.append(("unknown", {"times": far["features"]}))
+    return found
+
+
+def sentence(reason: Reason) -> str:
+    """What is said to the reader."""
+    name, values = reason
+    return _SAID[name].format(**values)
+
+
+class _Seen:
+    """Numbers beside their limits."""
+
+    def __init__(self, numbers: Numbers, limits: Limits) -> None:
+        self.numbers, self._limits = numbers, limits
+
+    def low(self, name: str, at_most: float = float("inf")) -> bool:
+        """Whether a number is there, under its limit, and under ``at_most``."""
+        return name in self.numbers and self.numbers[name] < min(self.limits(name)[0], at_most)
+
+    def high(self, name: str, at_least: float = float("-inf")) -> bool:
+        """Whether a number is there, over its limit, and over ``at_least``."""
+        return name in self.numbers and self.numbers[name] > max(self.limits(name)[1], at_least)
+
+    def limits(self, name: str) -> tuple[float, float]:
+        """Of a number; without end where none were fitted."""
+        return self._limits.get(name, (float("-inf"), float("inf")))
+
+
+def _turned(pose: Pose) -> Iterator[Reason]:
+    if pose.turn == UPRIGHT or pose.best - pose.likeness < _TURNED:
+        return
+    wrong = [
+        f"{_DIRECTIONS[said]} looks {_DIRECTIONS[seen]}"
+        for said, seen in zip(UPRIGHT, pose.turn, strict=True)
+        if said != seen
+    ]
+    yield "turned", {"wrong": ", ".join(wrong)}
+
+
+def _head(seen: _Seen, pose: Pose) -> Iterator[Reason]:
+    least = seen.limits("likeness")[0]
+    ml, (low, high) = seen.numbers["brain_ml"], seen.limits("brain_ml")
+    if seen.low("coverage"):
+        yield "coverage", {"percent": 100 * pose.coverage}
+    elif seen.low("likeness"):
+        yield "no head", {"ml": ml, "likeness": pose.likeness, "least": least}
+    elif not low <= ml <= high:
+        yield "volume", {"ml": ml, "low": low, "high": high}
+
+
+def _contrast(seen: _Seen, _: Pose) -> Iterator[Reason]:
+    numbers = seen.numbers
+    for name in ("ventricle_to_white", "fluid_to_white", "adc_fluid_dwi"):
+        if seen.high(name, 1.2):
+            yield "bright fluid", {"value": numbers[name]}
+            return
+    if seen.high("dwi_p98", 2.3) and seen.high("sharpness"):
+        yield "bright fluid", {"value": numbers["dwi_p98"]}
+        return
+    for name in ("cortex_to_white", "deep_to_white"):
+        if seen.low(name, 0.9):
+            yield "dark gray", {"value": numbers[name]}
+            return
+    if seen.low("dwi_p02") or seen.low("fluid_to_white") or seen.low("ventricle_to_white"):
+        yield "black fluid", {}
+    elif seen.high("dwi_p02") or seen.high("dwi_p10") or seen.high("fluid_to_white"):
+        yield "no fluid", {}
+    elif seen.high("cortex_to_white"):
+        yield "bright gray", {"value": numbers["cortex_to_white"]}
+
+
+def _adc(seen: _Seen, _: Pose) -> Iterator[Reason]:
+    foreign = (
+        seen.high("adc_agreement", _AGREEMENT),
+        seen.high("adc_fine", _SAME_DETAIL),
+        seen.high("adc_missing", _MISSING_ADC),
+    )
+    if any(foreign):
+        yield "foreign ADC", {}
+    elif seen.low("adc_tissue", BELIEVED_ADC[0]) or seen.high("adc_tissue", BELIEVED_ADC[1]):
+        yield "ADC unit", {"value": seen.numbers["adc_tissue"]}
+    elif seen.low("ventricle_adc", LOWEST_FLUID_ADC) or seen.low("adc_fluid_share"):
+        yield "fluid ADC", {}
+
+
+def _quality(seen: _Seen, _: Pose) -> Iterator[Reason]:
+    if seen.high("noise"):
+        most = seen.limits("noise")[1]
+        yield "noise", {"percent": 100 * seen.numbers["noise"], "most": 100 * most}
+    elif seen.low("noise") or seen.low("sharpness"):
+        yield "smooth", {}
+    if seen.high("shading"):
+        yield "shading", {}
+
+
+_CONTRASTS = {"bright fluid", "dark gray", "black fluid", "no fluid", "bright gray"}
+_HEADLESS = {"no head", "coverage", "volume"}
