@@ -12,13 +12,15 @@ from ..errors import BadInputError
 from ..modelfolder import ModelFolder, open_model
 from ..schema import CLASS_ON_LEFT, CLASS_ON_RIGHT
 from ..volume import Storage, Volume
+from .calibration import Calibration
 from .decision import Decision
 from .engines import NetworkOutput, open_engine
-from .inference import examine, perturbed, sigmoid
+from .inference import examine, perturbed
 from .inputs import images_of
 from .options import NetworkOptions
 from .preprocess import FrameOptions, Prepared, prepare
 from .segmenter import Prediction
+from .typicality import Typicality
 
 Array = npt.NDArray[Any]
 KIND = "unet"
@@ -30,11 +32,12 @@ class UNetSegmenter:
     1. The examination is brought to the canonical frame (:mod:`.preprocess`).
     2. The network gives every slice's logits (:mod:`.engines`); where the model says so, averaged with
        those of the left-right flipped slices.
-    3. The probability is brought to the grid of the DWI, and decided there.
+    3. Logits become probabilities (:mod:`.calibration`), which are brought to the grid of the DWI and decided
+       there; what is unlike the examinations that the model knows is said (:mod:`.typicality`).
 
-    The model's config may hold, beside what training writes: ``flips`` (whether to average with the flipped
-    examination; true where it is not said) and ``map_margin`` (mm kept around the brain for semantic maps,
-    so that they show the scalp; the lesions' own where it is not said).
+    The model's config may hold, beside what training writes: ``calibration`` and ``typicality``, ``flips``
+    (whether to average with the flipped examination; true where it is not said) and ``map_margin`` (mm kept
+    around the brain for semantic maps, so that they show the scalp; else the lesions' own).
 
     Parameters
     ----------
@@ -52,6 +55,8 @@ class UNetSegmenter:
             self._frame = FrameOptions(**model.config["frame"])
             self._decision = Decision(**model.config["decision"])
             self._flips = bool(model.config.get("flips", True))
+            self._calibration = Calibration.from_config(model.config.get("calibration"))
+            self._typicality = Typicality.from_config(model.config.get("typicality"))
             margin = float(model.config.get("map_margin", self._frame.margin))
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(
@@ -79,25 +84,31 @@ class UNetSegmenter:
         The uncertainty is the entropy, in bits, of the mean probability over several looks at the
         examination, slightly changed each time: 0 sure, 1 undecided.
         """
-        prepared = prepare(dwi, adc, self._frame)
-        semantic_map = semantic_map and self._options.tissues
-        together = semantic_map and self._map_frame == self._frame
-        found = self._examine(prepared, images_of(prepared), flips=self._flips, tissue=together)
+        makes_map = semantic_map and self._options.tissues
+        wants_tissue = self._typicality is not None or (makes_map and self._map_frame == self._frame)
+        prepared, found = self.examine(dwi, adc, tissue=wants_tissue)
         inside = self._probability(found, prepared)
         probability = prepared.frame.volume(inside)
         mask = self._decision.apply(probability.array, probability.grid.voxel_ml)
-        entropies = self._uncertainty(prepared, inside) if uncertainty else None
-        if semantic_map and not together:
-            prepared = prepare(dwi, adc, self._map_frame)
-            found = self._examine(prepared, images_of(prepared), tissue=True)
         return Prediction(
             probability.with_array(mask),
             probability,
-            entropies,
-            self._semantic_map(prepared, found) if semantic_map else None,
+            self._uncertainty(prepared, inside) if uncertainty else None,
+            self._semantic_map(dwi, adc, prepared, found) if makes_map else None,
+            self._unlike(prepared, found, inside),
         )
 
-    def _examine(
+    def examine(
+        self, dwi: Volume, adc: Volume | None = None, *, tissue: bool = False
+    ) -> tuple[Prepared, NetworkOutput]:
+        """The examination in the canonical frame and what the network says about it there, uncalibrated.
+
+        Arrays of the answer are (z, x, y); the tissues are given where they are asked for.
+        """
+        prepared = prepare(dwi, adc, self._frame)
+        return prepared, self._answer(prepared, images_of(prepared), flips=self._flips, tissue=tissue)
+
+    def _answer(
         self, prepared: Prepared, images: Array, *, flips: bool = False, tissue: bool = False
     ) -> NetworkOutput:
         return examine(
@@ -107,23 +118,35 @@ class UNetSegmenter:
 
     def _probability(self, found: NetworkOutput, prepared: Prepared) -> Array:
         """Probability of lesion in the frame, (x, y, z) float32; 0 outside the brain."""
-        return np.asarray(sigmoid(found.lesion).transpose(1, 2, 0) * prepared.brain, np.float32)
+        calibrated = self._calibration.probability(found.lesion, prepared.adc is not None)
+        return np.asarray(calibrated.transpose(1, 2, 0) * prepared.brain, np.float32)
+
+    def _unlike(self, prepared: Prepared, found: NetworkOutput, probability: Array) -> tuple[str, ...]:
+        if self._typicality is None:
+            return ()
+        tissue = None if found.tissue is None else found.tissue.transpose(1, 2, 0)
+        return self._typicality.reasons(prepared, tissue, probability, found.features)
 
     def _uncertainty(self, prepared: Prepared, probability: Array) -> Volume:
         """Entropy of the mean over the examination as it is and changed ones, on the grid of the DWI."""
         looks = [probability]
         for images, undo in perturbed(images_of(prepared)):
-            found = self._examine(prepared, images)
+            found = self._answer(prepared, images)
             looks.append(self._probability(replace(found, lesion=undo(found.lesion)), prepared))
         return prepared.frame.volume(entropy(np.mean(looks, axis=0)))
 
-    def _semantic_map(self, prepared: Prepared, found: NetworkOutput) -> Volume:
-        """Classes on the grid of the DWI, uint8."""
+    def _semantic_map(
+        self, dwi: Volume, adc: Volume | None, prepared: Prepared, found: NetworkOutput
+    ) -> Volume:  # fmt: skip
+        """Classes on the grid of the DWI, uint8; from a wider frame where the model asks for one."""
+        if self._map_frame != self._frame:
+            prepared = prepare(dwi, adc, self._map_frame)
+            found = self._answer(prepared, images_of(prepared), tissue=True)
         assert found.tissue is not None
         tissue, frame = found.tissue.transpose(1, 2, 0), prepared.frame
         left = prepared.plane.left(tissue.shape, frame.spacing)
         classes = np.where(left, np.array(CLASS_ON_LEFT)[tissue], np.array(CLASS_ON_RIGHT)[tissue])
-        return frame.image.with_array(frame.labels_back(classes.astype(np.uint8)), Storage("uint8"))
+        return dwi.with_array(frame.labels_back(classes.astype(np.uint8)), Storage("uint8"))
 
 
 def entropy(probability: Array) -> Array:
