@@ -230,3 +230,17 @@ def box_of(mask: Array) -> tuple[slice, slice, slice]:
         hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
         ranges.append(slice(int(hit[0]), int(hit[-1]) + 1))
     return ranges[0], ranges[1], ranges[2]
+
+
+def cut(array: Array, start: Sequence[int], shape: tuple[int, ...]) -> Array:
+    """Box of ``array`` that begins at ``start``, in its type; 0 where it lies outside."""
+    result = np.zeros(shape, array.dtype)
+    source, target = [], []
+    for first, size, length in zip(start, shape, array.shape, strict=True):
+        low, high = max(first, 0), min(first + size, length)
+        if low >= high:
+            return result
+        source.append(slice(low, high))
+        target.append(slice(low - first, high - first))
+    result[tuple(target)] = array[tuple(source)]
+    return result

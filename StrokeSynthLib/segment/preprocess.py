@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ..volume import Orientation, Storage, Volume
 from .brain import find_brain
-from .filters import along_axes, box_of, gaussian, gaussian_matrix, linear_matrix
+from .filters import along_axes, box_of, cut, gaussian, gaussian_matrix, linear_matrix
 from .symmetry import MidPlane, find_midplane
 
 Array = npt.NDArray[Any]
@@ -224,7 +224,7 @@ def _resampled(
 ) -> Array:
     """Voxel ``i`` of the result is voxel ``i * scale + start`` of ``array``; 0 outside."""
     if all(s == 1.0 and float(a).is_integer() for s, a in zip(scale, start, strict=True)):
-        return _cut(array, tuple(int(a) for a in start), shape)
+        return cut(array, [int(a) for a in start], shape).astype(np.float32, copy=False)
     matrices: list[Array | None] = []
     for before, after, step, first in zip(array.shape, shape, scale, start, strict=True):
         matrix = linear_matrix(before, after, step, first, fade=True)
@@ -235,17 +235,3 @@ def _resampled(
     # One unusable value would spread along whole rows.
     values = np.nan_to_num(array.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     return along_axes(values, matrices)
-
-
-def _cut(array: Array, start: tuple[int, ...], shape: tuple[int, ...]) -> Array:
-    """Box of ``array`` without interpolation, filled with 0 where it lies outside."""
-    result = np.zeros(shape, np.float32)
-    source, target = [], []
-    for first, size, length in zip(start, shape, array.shape, strict=True):
-        low, high = max(first, 0), min(first + size, length)
-        if low >= high:
-            return result
-        source.append(slice(low, high))
-        target.append(slice(low - first, high - first))
-    result[tuple(target)] = array[tuple(source)]
-    return result

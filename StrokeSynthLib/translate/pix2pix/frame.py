@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...segment.filters import cut
 from ..geometry import slice_axis
 
 Array = npt.NDArray[Any]
@@ -87,7 +88,7 @@ class Frame:
         """A RAS+ array brought to the frame; 0 outside. Order 0 keeps labels."""
         turned = array.transpose(self.order)
         if all(s == 1.0 for s in self.scale):
-            return _cut(turned, [int(s) for s in self.start], self.shape)
+            return cut(turned, [int(s) for s in self.start], self.shape)
         from scipy.ndimage import affine_transform, gaussian_filter
 
         if order > 0:
@@ -102,7 +103,7 @@ class Frame:
         """A frame array brought to the RAS+ grid, linearly (float32); edges continue outside."""
         shape = tuple(self.native_shape[axis] for axis in self.order)
         if all(s == 1.0 for s in self.scale):
-            native = _cut(array, [-int(s) for s in self.start], shape)
+            native = cut(array, [-int(s) for s in self.start], shape)
         else:
             from scipy.ndimage import affine_transform
 
@@ -111,16 +112,3 @@ class Frame:
                 array.astype(np.float32), scale, -np.array(self.start) * scale, shape, order=1, mode="nearest"
             )
         return np.ascontiguousarray(native.transpose(np.argsort(self.order)))
-
-
-def _cut(array: Array, start: list[int], shape: tuple[int, ...]) -> Array:
-    result = np.zeros(shape, array.dtype)
-    source, target = [], []
-    for first, size, length in zip(start, shape, array.shape, strict=True):
-        low, high = max(first, 0), min(first + size, length)
-        if low >= high:
-            return result
-        source.append(slice(low, high))
-        target.append(slice(low - first, high - first))
-    result[tuple(target)] = array[tuple(source)]
-    return result
