@@ -86,64 +86,50 @@ class Sampling:
     shape
         Of the images and the result.
     inside
-        Flat numbers of the result's voxels that come from within the image.
+        (n,) boolean, by flat number of the result's voxel: whether it comes from within the image.
     corner
-        For each of them, the flat number of the lowest of the eight voxels around its source.
+        (n,) flat number of the lowest of the eight voxels around its source.
     share
-        (3, n) float32: distance from that voxel along each axis, 0 to 1.
+        Along each axis (n,) float32: distance from that voxel, 0 to 1.
     """
 
     shape: tuple[int, int, int]
     inside: Array
     corner: Array
-    share: Array
+    share: tuple[Array, Array, Array]
 
     @classmethod
     def of(cls, matrix: Array, offset: Array, shape: tuple[int, int, int]) -> Sampling:
         """Voxel ``i`` comes from voxel ``matrix @ i + offset`` of an image of the same shape."""
         i, j, k = (np.arange(n, dtype=np.float64) for n in shape)
-        position = [
-            ((row[0] * i + start)[:, None] + row[1] * j)[:, :, None] + row[2] * k
-            for row, start in zip(matrix, offset, strict=True)
-        ]
-        kept = np.ones(shape, bool)
-        for values, size in zip(position, shape, strict=True):
-            kept &= values >= 0
-            kept &= values <= size - 1
-        inside = np.flatnonzero(kept)
-        corner = np.zeros(len(inside), np.intp)
-        share = np.empty((3, len(inside)), np.float32)
-        for axis, (values, size) in enumerate(zip(position, shape, strict=True)):
-            found = values.ravel()[inside]
-            low = np.minimum(found.astype(np.intp), max(size - 2, 0))
-            share[axis] = found - low
-            corner = corner * size + low
-        return cls(shape, inside, corner, share)
+        inside, corner, shares = np.ones(shape, bool), np.zeros(shape, np.int32), []
+        for row, start, size in zip(matrix, offset, shape, strict=True):
+            position = ((row[0] * i + start)[:, None] + row[1] * j)[:, :, None] + row[2] * k
+            inside &= (position >= 0) & (position <= size - 1)
+            low = np.minimum(np.maximum(position, 0), max(size - 2, 0)).astype(np.int32)
+            shares.append((position - low).astype(np.float32).ravel())
+            corner *= size
+            corner += low
+        return cls(shape, inside.ravel(), corner.ravel(), (shares[0], shares[1], shares[2]))
 
     def apply(self, array: Array) -> Array:
         """The image transformed, float32; 0 for what comes from outside."""
-        result = np.zeros(self.shape, np.float32)
-        result.ravel()[self.inside] = self.values(array)
-        return result
-
-    def values(self, array: Array) -> Array:
-        """The transformed image at :attr:`inside` only."""
         flat = np.ascontiguousarray(array, np.float32).ravel()
         _, ny, nz = self.shape
-        # A step along an axis of one voxel stays where it is: its share is 0.
-        dx, dy, dz = (s if n > 1 else 0 for s, n in zip((ny * nz, nz, 1), self.shape, strict=True))
         x, y, z = self.share
 
+        # Clipped: what lies beyond the last voxel has no share, or is outside.
         def along_z(index: Array) -> Array:
-            low = flat.take(index)
-            return np.asarray(low + z * (flat.take(index + dz) - low))
+            low = flat.take(index, mode="clip")
+            return np.asarray(low + z * (flat.take(index + 1, mode="clip") - low))
 
         def along_y(index: Array) -> Array:
             low = along_z(index)
-            return np.asarray(low + y * (along_z(index + dy) - low))
+            return np.asarray(low + y * (along_z(index + nz) - low))
 
         low = along_y(self.corner)
-        return np.asarray(low + x * (along_y(self.corner + dx) - low))
+        result = low + x * (along_y(self.corner + ny * nz) - low)
+        return np.asarray((result * self.inside).reshape(self.shape))
 
 
 def dilated(mask: Array, element: Array) -> Array:

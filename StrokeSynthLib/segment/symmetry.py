@@ -90,10 +90,9 @@ def find_midplane(image: Array, spacing: tuple[float, float, float]) -> MidPlane
     def cost(p: Array) -> float:
         if np.abs(p[:2]).max() > _LARGEST_ANGLE:
             return 1.0
-        seen = plane_of(p).reflection(coarse.shape, steps)
-        other = seen.values(coarse)
+        other = plane_of(p).reflect(coarse, steps)
         norm = own * float(np.linalg.norm(other))
-        return -float(coarse.ravel()[seen.inside] @ other) / norm if norm > 0 else 0.0
+        return -float(coarse.ravel() @ other.ravel()) / norm if norm > 0 else 0.0
 
     start = np.array([[0.0, 0.0, 0.0], [0.12, 0.0, 0.0], [0.0, 0.12, 0.0], [0.0, 0.0, 6.0]])
     return plane_of(_lowest(cost, start))
