@@ -1,9 +1,13 @@
 """Scores of a mask: known answers, and what holds at the edges."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import torch
+from scipy.ndimage import gaussian_filter
 
 from StrokeSynthLib.evaluate.agreement import score
 
@@ -88,3 +92,29 @@ def test_booleans_and_255_are_masks_too():
 def test_other_shapes_are_a_programming_error():
     with pytest.raises(ValueError, match="shapes differ"):
         score(ONE, ONE[1:], SPACING)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.8, 1.8, 5.0), (2.0, 0.5, 1.0)])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_dice_and_distance_are_those_of_monai(spacing):
+    from monai.metrics import compute_dice, compute_hausdorff_distance
+
+    rng = np.random.default_rng(5)
+    masks = [gaussian_filter(rng.normal(size=(30, 28, 12)), 2) > 0.05 for _ in range(2)]
+    pair = [torch.from_numpy(mask.astype(np.float32))[None, None] for mask in masks]
+    options = {"include_background": True, "percentile": 95, "spacing": list(spacing)}
+    for one, other, (a, b) in ((0, 1, pair), (1, 0, pair[::-1])):
+        found = score(masks[other], masks[one], spacing)
+        assert found.dice == pytest.approx(compute_dice(a, b).item())
+        expected = compute_hausdorff_distance(a, b, **options).item()
+        assert found.hausdorff95_mm == pytest.approx(expected, rel=1e-5)
+
+
+def test_scoring_needs_neither_torch_nor_monai():
+    code = (
+        "import sys, numpy as np; from StrokeSynthLib.evaluate.agreement import score;"
+        "score(np.eye(9)[None], np.eye(9)[None], (1, 1, 1));"
+        "import StrokeSynthLib.evaluate.folders;"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'monai')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
