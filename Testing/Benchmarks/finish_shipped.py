@@ -1,0 +1,157 @@
+"""From trained weights to the shipped model: decision, calibration, typicality, export, card.
+
+    python Testing/Benchmarks/finish_shipped.py --cohorts WORK --model WORK/acute --workers 4
+
+Everything is fitted on the calibration cohorts (people 11 and 12, reserved masks), with and without ADC; no
+test case is looked at. Writes ``StrokeSynthLib/models/acute`` and ``finish_shipped.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from StrokeSynthLib.cohort.case import CaseFiles
+from StrokeSynthLib.cohort.layouts import open_cohort
+from StrokeSynthLib.cohort.load import load_case
+from StrokeSynthLib.files import write_json
+from StrokeSynthLib.modelfolder import SHIPPED, ModelFolder, open_model, save_model
+from StrokeSynthLib.randomness import generator
+from StrokeSynthLib.segment.calibration import Calibration, Sample, fit_calibration, reliability
+from StrokeSynthLib.segment.decision import Decision, mean_dice, tune_decision
+from StrokeSynthLib.segment.engines import open_engine
+from StrokeSynthLib.segment.examined import Examined
+from StrokeSynthLib.segment.export import export_onnx
+from StrokeSynthLib.segment.inference import examine
+from StrokeSynthLib.segment.inputs import images_of
+from StrokeSynthLib.segment.options import NetworkOptions
+from StrokeSynthLib.segment.preprocess import FrameOptions, prepare
+from StrokeSynthLib.segment.typicality import Known, fit_typicality
+
+HERE = Path(__file__).parent
+#: Kept around the brain when a semantic map is made, so that it shows the scalp (mm): as in training.
+MAP_MARGIN = 14.0
+#: Averaging with the flipped examination doubles the time; it must gain this much mean Dice to be worth it.
+WORTH = 0.005
+
+
+def look(
+    folder: str, files: CaseFiles, number: int
+) -> tuple[list[Known], list[Sample], dict[str, Any]]:  # fmt: skip
+    """What one case, with and without its ADC, gives for fitting."""
+    model = open_model(folder)
+    options = NetworkOptions.from_config(model.config["network"])
+    engine = open_engine(model, options, "cpu")
+    case = load_case(files)
+    assert case.lesion is not None
+    rng = generator(number, "calibration voxels")
+    known, samples, found = [], [], {}
+    for name, adc in (("with_adc", case.adc), ("without_adc", None)):
+        prepared = prepare(case.dwi, adc, FrameOptions(**model.config["frame"]))
+        said = [
+            examine(engine, options, images_of(prepared), adc_known=adc is not None,
+                    thickness=prepared.frame.spacing[2], flips=flips, tissue=True)
+            for flips in (False, True)
+        ]  # fmt: skip
+        lesion = prepared.frame.forward((case.lesion.array > 0).astype(np.float32)) >= 0.5
+        logit = said[0].lesion.transpose(1, 2, 0)
+        assert said[0].tissue is not None
+        tissue = said[0].tissue.transpose(1, 2, 0)
+        known.append(Known.of(Examined(files.person, prepared, logit, tissue, said[0].features, lesion)))
+        samples.append(
+            Sample.of(files.person, logit, lesion, prepared.brain, adc_known=adc is not None, rng=rng)
+        )
+        flipped = said[1].lesion.transpose(1, 2, 0)
+        found[name] = {
+            "logit": np.where(prepared.brain, logit, -14).astype(np.float16),
+            "flipped": np.where(prepared.brain, flipped, -14).astype(np.float16),
+            "lesion": lesion,
+            "voxel_ml": prepared.frame.voxel_ml,
+        }
+    return known, samples, found
+
+
+def scored(
+    found: list[dict[str, Any]], name: str, kind: str, calibration: Calibration, decision: Decision
+) -> float:  # fmt: skip
+    """Mean Dice of a decision in the canonical frame."""
+    cases = [one[name] for one in found]
+    masks = [
+        decision.apply(calibration.probability(c[kind], name == "with_adc"), c["voxel_ml"]) for c in cases
+    ]
+    return mean_dice([c["lesion"] for c in cases], masks)
+
+
+def chosen_decision(found: list[dict[str, Any]], calibration: Calibration) -> tuple[Decision, float]:
+    """Tuned on cases with and without ADC together."""
+    cases = [(one[name], name == "with_adc") for one in found for name in ("with_adc", "without_adc")]
+    return tune_decision(
+        [calibration.probability(c["logit"], adc) for c, adc in cases],
+        [c["lesion"] for c, _ in cases],
+        [c["voxel_ml"] for c, _ in cases],
+    )
+
+
+def main() -> None:
+    """Fit, export, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cohorts", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=SHIPPED / "acute")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cases", type=int, help="only so many calibration cases of a cohort (a trial)")
+    arguments = parser.parse_args()
+    files = [
+        case
+        for kind in ("named", "wide")
+        for case in open_cohort(arguments.cohorts / f"calibration-{kind}").cases[: arguments.cases]
+    ]
+    model = open_model(arguments.model)
+    with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
+        looks = list(pool.map(look, [str(model.path)] * len(files), files, range(len(files))))
+    known = [one for look_ in looks for one in look_[0]]
+    samples = [one for look_ in looks for one in look_[1]]
+    found = [look_[2] for look_ in looks]
+    calibration, curves = fit_calibration(samples)
+    typicality = fit_typicality(known)
+    decision, dice = chosen_decision(found, calibration)
+    gain = scored(found, "with_adc", "flipped", calibration, decision) - scored(
+        found, "with_adc", "logit", calibration, decision
+    )
+    before, after = (reliability(samples, c, undecided=True) for c in (Calibration(), calibration))
+    facts = {
+        "cases": len(files), "curves": curves, "decision": decision.config(),
+        "dice_in_frame": round(dice, 4), "gain_by_flipping": round(gain, 4), "flips": gain >= WORTH,
+        "ece_undecided_before": round(before.ece, 4), "ece_undecided_after": round(after.ece, 4),
+    }  # fmt: skip
+    config = {
+        **model.config, "frame": {**model.config["frame"], "margin": FrameOptions().margin},
+        "map_margin": MAP_MARGIN, "flips": bool(facts["flips"]), "decision": decision.config(),
+        "calibration": calibration.config(), "typicality": typicality.config(),
+    }  # fmt: skip
+    shipped = write(model, config, facts, arguments.out)
+    write_json(HERE / "finish_shipped.json", {**facts, "trained_hash": model.hash, "hash": shipped.hash})
+    print(json.dumps(facts, indent=1))
+
+
+def write(model: ModelFolder, config: dict[str, Any], facts: dict[str, Any], out: Path) -> ModelFolder:
+    """The model folder, weights with 16 bits, and its exported copy."""
+    arrays = {
+        name: value.astype(np.float16) if value.ndim > 1 else value for name, value in model.arrays().items()
+    }
+    training = {**model.training, "finished": facts, "trained_hash": model.hash}
+    card = (HERE / "acute_card.md").read_text(encoding="utf-8")
+    folder = save_model(out, kind=model.kind, config=config, training=training, arrays=arrays, card=card)
+    return export_onnx(folder, half=True)
+
+
+if __name__ == "__main__":
+    main()
