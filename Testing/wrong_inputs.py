@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from StrokeSynthLib.cohort.case import Case
+from StrokeSynthLib.schema import PARENCHYMA
 from StrokeSynthLib.volume import Volume
 from Testing.other_images import as_mr, ct_like, flair_like, t1_like, t2_like
 
@@ -183,7 +184,8 @@ def _few_slices(case: Case, rng: np.random.Generator) -> WrongInput:
 
 def _noisy(case: Case, rng: np.random.Generator) -> WrongInput:
     array = case.dwi.array
-    sigma = np.percentile(array[array > 0], 80) * rng.uniform(0.5, 0.9)
+    assert case.semantic_map is not None
+    sigma = np.median(array[np.isin(case.semantic_map.array, PARENCHYMA)]) * rng.uniform(0.4, 0.8)
     noise = rng.standard_normal((2, *array.shape)) * sigma
     return WrongInput(case.dwi.with_array(np.hypot(array + noise[0], noise[1]).astype(np.float32)), case.adc)
 

@@ -40,7 +40,9 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class Curve:
-    """From logit to probability: through points, linear in the logit between and beyond them.
+    """From logit to probability: through points, linear in the logit between them.
+
+    Beyond them it goes on like the line or, of an isotonic curve, with a slope of 1.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ class Curve:
         x = np.clip(np.asarray(logit, np.float32), -_LARGEST_LOGIT, _LARGEST_LOGIT)
         nodes, values = np.array(self.logit, np.float32), np.array(self.calibrated, np.float32)
         if self.kind == "isotonic":
-            shifted = np.interp(x, nodes, values)
+            shifted = np.interp(x, nodes, values) + (x - np.clip(x, nodes[0], nodes[-1]))
         else:
             slope = (values[-1] - values[0]) / (nodes[-1] - nodes[0])
             shifted = values[0] + slope * (x - nodes[0])
@@ -236,6 +238,12 @@ def fit_calibration(samples: Iterable[Sample]) -> tuple[Calibration, dict[str, A
 def sigmoid(logit: Array) -> Array:
     """Logistic function, float32."""
     return np.asarray(1 / (1 + np.exp(-np.asarray(logit, np.float32))), np.float32)
+
+
+def logit(probability: Array) -> Array:
+    """Inverse of :func:`sigmoid`, float32."""
+    p = np.clip(np.asarray(probability, float), 1e-7, 1 - 1e-7)
+    return np.asarray(np.log(p / (1 - p)), np.float32)
 
 
 def _graded(sample: Sample, calibration: Calibration) -> tuple[Array, Array, Array]:

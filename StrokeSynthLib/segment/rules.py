@@ -14,9 +14,19 @@ Limits = Mapping[str, tuple[float, float]]
 BELIEVED_ADC, LOWEST_FLUID_ADC = (0.6, 1.15), 1.8
 #: Gain in likeness by turning the head from which on it lies wrongly.
 _TURNED = 0.008
-#: ADC and DWI of one examination are anticorrelated; from here on they do not belong together.
-_AGREEMENT, _SAME_DETAIL = -0.15, 0.15
+#: Correlations of ADC and log DWI of one examination: negative over the brain, within tissue (where it may be
+#: weak) and in fine detail. Higher than these, they do not belong together; less than the first is enough
+#: where fine detail does not agree.
+_WEAK_AGREEMENT, _AGREEMENT, _IN_TISSUE, _IN_DETAIL = -0.3, -0.05, 0.2, 0.15
 _MISSING_ADC = 0.05
+#: However narrow the limits that were fitted, nothing milder than this is flagged: likeness and coverage
+#: of a head, brain volume (ml), noise (of tissue) above and below, slope (1/mm) and shading (logarithm).
+_SURELY = {
+    "likeness": 0.92, "coverage": 0.8, "least ml": 900.0, "most ml": 2600.0, "noise": 0.12, "still": 0.02,
+    "flat": 0.05, "shading": 0.7,
+}  # fmt: skip
+#: Likeness from which on there is some head, whose contrast is worth a word.
+_SOME_HEAD = 0.8
 _DIRECTIONS = {
     "R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "superior", "I": "inferior",
 }  # fmt: skip
@@ -88,17 +98,26 @@ def reasons(numbers: Numbers, pose: Pose, limits: Limits, far: Mapping[str, floa
     numbers
         Measured; see :mod:`.measurements` and :meth:`.pose.Pose.numbers`.
     far
-        Distances beyond their limit, as multiples of it: "brightness", "contrast", "features".
+        Distances beyond their limit, as multiples of it: "brightness", "contrast", "diffusion", "features".
     """
     seen = _Seen(numbers, limits)
-    found = [*_turned(pose)]
-    if not found:
+    turned = list(_turned(seen, pose))
+    if turned:
         # In a head that lies wrongly, all else would be measured in the wrong places.
-        for rule in (_head, _contrast, _adc, _quality):
-            found += rule(seen, pose)
-    names = {name for name, _ in found}
-    if far.keys() & {"brightness", "contrast"} and not names & (_CONTRASTS | _HEADLESS | {"turned"}):
-        found.append(("gray levels", {}))
+        return turned
+    head, contrast = list(_head(seen, pose)), list(_contrast(seen))
+    adc, quality = list(_adc(seen)), list(_quality(seen))
+    if not contrast and not head and far.keys() & {"brightness", "contrast"}:
+        contrast = [("gray levels", {})]
+    if not adc and "diffusion" in far:
+        adc = [("foreign ADC", {})]
+    if any(name == "noise" for name, _ in quality):
+        # Contrast and ADC drown in it.
+        found = head + quality
+    elif pose.likeness >= _SOME_HEAD:
+        found = contrast + head + adc + quality
+    else:
+        found = head + contrast + adc + quality
     if "features" in far and not found:
         found.append(("unknown", {"times": far["features"]}))
     return found
@@ -129,8 +148,13 @@ class _Seen:
         return self._limits.get(name, (float("-inf"), float("inf")))
 
 
-def _turned(pose: Pose) -> Iterator[Reason]:
-    if pose.turn == UPRIGHT or pose.best - pose.likeness < _TURNED:
+def _least_likeness(seen: _Seen) -> float:
+    return min(seen.limits("likeness")[0], _SURELY["likeness"])
+
+
+def _turned(seen: _Seen, pose: Pose) -> Iterator[Reason]:
+    # What is no whole head in any way fits somewhat better in one way than in another, too.
+    if pose.turn == UPRIGHT or pose.best - pose.likeness < _TURNED or pose.best < _least_likeness(seen):
         return
     wrong = [
         f"{_DIRECTIONS[said]} looks {_DIRECTIONS[seen]}"
@@ -141,17 +165,16 @@ def _turned(pose: Pose) -> Iterator[Reason]:
 
 
 def _head(seen: _Seen, pose: Pose) -> Iterator[Reason]:
-    least = seen.limits("likeness")[0]
     ml, (low, high) = seen.numbers["brain_ml"], seen.limits("brain_ml")
-    if seen.low("coverage"):
+    if seen.low("likeness", _SURELY["likeness"]):
+        yield "no head", {"ml": ml, "likeness": pose.likeness, "least": _least_likeness(seen)}
+    elif seen.low("coverage", _SURELY["coverage"]):
         yield "coverage", {"percent": 100 * pose.coverage}
-    elif seen.low("likeness"):
-        yield "no head", {"ml": ml, "likeness": pose.likeness, "least": least}
-    elif not low <= ml <= high:
+    elif ml < min(low, _SURELY["least ml"]) or ml > max(high, _SURELY["most ml"]):
         yield "volume", {"ml": ml, "low": low, "high": high}
 
 
-def _contrast(seen: _Seen, _: Pose) -> Iterator[Reason]:
+def _contrast(seen: _Seen) -> Iterator[Reason]:
     numbers = seen.numbers
     for name in ("ventricle_to_white", "fluid_to_white", "adc_fluid_dwi"):
         if seen.high(name, 1.2):
@@ -172,10 +195,12 @@ def _contrast(seen: _Seen, _: Pose) -> Iterator[Reason]:
         yield "bright gray", {"value": numbers["cortex_to_white"]}
 
 
-def _adc(seen: _Seen, _: Pose) -> Iterator[Reason]:
+def _adc(seen: _Seen) -> Iterator[Reason]:
     foreign = (
         seen.high("adc_agreement", _AGREEMENT),
-        seen.high("adc_fine", _SAME_DETAIL),
+        seen.high("adc_tissue_agreement", _IN_TISSUE),
+        seen.high("adc_fine", _IN_DETAIL),
+        seen.high("adc_fine") and seen.numbers.get("adc_agreement", 0.0) > _WEAK_AGREEMENT,
         seen.high("adc_missing", _MISSING_ADC),
     )
     if any(foreign):
@@ -186,15 +211,11 @@ def _adc(seen: _Seen, _: Pose) -> Iterator[Reason]:
         yield "fluid ADC", {}
 
 
-def _quality(seen: _Seen, _: Pose) -> Iterator[Reason]:
-    if seen.high("noise"):
-        most = seen.limits("noise")[1]
+def _quality(seen: _Seen) -> Iterator[Reason]:
+    if seen.high("noise", _SURELY["noise"]):
+        most = max(seen.limits("noise")[1], _SURELY["noise"])
         yield "noise", {"percent": 100 * seen.numbers["noise"], "most": 100 * most}
-    elif seen.low("noise") or seen.low("sharpness"):
+    elif seen.low("noise", _SURELY["still"]) or seen.low("sharpness", _SURELY["flat"]):
         yield "smooth", {}
-    if seen.high("shading"):
+    if seen.high("shading", _SURELY["shading"]):
         yield "shading", {}
-
-
-_CONTRASTS = {"bright fluid", "dark gray", "black fluid", "no fluid", "bright gray"}
-_HEADLESS = {"no head", "coverage", "volume"}

@@ -32,13 +32,25 @@ Array = npt.NDArray[Any]
 MOST_REASONS = 3
 #: Percentiles of known examinations between which nothing is odd, and room beyond them, as a share of the
 #: distance from the median.
-_PERCENTILES, _ROOM = (0.5, 99.5), 0.4
-#: What describes brightness as a whole; see :mod:`.measurements`.
-_BRIGHTNESS = (
-    "dwi_p02", "dwi_p10", "dwi_p25", "dwi_p50", "dwi_p75", "dwi_p90", "dwi_p98",
-    "noise", "sharpness", "shading",
-)  # fmt: skip
-_CONTRAST = ("cortex_to_white", "deep_to_white", "cerebellum_to_white", "fluid_to_white")
+_PERCENTILES, _ROOM = (1.0, 99.0), 0.5
+#: Less like the average brain than this, an examination is no example of what is known: its brain was not
+#: found, so that everything else was measured in the wrong places.
+_LEAST_LIKENESS = 0.85
+_LEVELS = ("dwi_p02", "dwi_p10", "dwi_p25", "dwi_p50", "dwi_p75", "dwi_p90", "dwi_p98")
+#: Numbers that are looked at together, each group with a distance of its own; see :mod:`.measurements`.
+_TOGETHER: dict[str, tuple[str, ...]] = {
+    "brightness": (*_LEVELS, "noise", "sharpness", "shading"),
+    "contrast": (
+        *_LEVELS, "noise", "sharpness", "shading",
+        "cortex_to_white", "deep_to_white", "cerebellum_to_white", "fluid_to_white",
+    ),
+    "diffusion": (
+        "adc_tissue", "adc_spread", "adc_fluid_share", "adc_fluid_dwi",
+        "adc_agreement", "adc_fine", "adc_tissue_agreement",
+    ),
+}  # fmt: skip
+#: Of these, correlations; all others are positive and taken by their logarithms.
+_CORRELATIONS = ("adc_agreement", "adc_fine", "adc_tissue_agreement")
 _DIRECTIONS = 16
 
 
@@ -80,7 +92,7 @@ class Typicality:
     limits
         Lowest and highest usual value of each number.
     distances
-        By what is compared: "brightness", "contrast" (with a map), "features".
+        By what is compared: "brightness", "contrast" (with a map), "diffusion" (with ADC), "features".
     """
 
     template: Template
@@ -121,11 +133,7 @@ class Typicality:
 
     def _far(self, numbers: Numbers, features: Array | None) -> dict[str, float]:
         """Distances as shares of their limits; of those that can be measured."""
-        points = {
-            "brightness": _point(numbers, _BRIGHTNESS),
-            "contrast": _point(numbers, _BRIGHTNESS + _CONTRAST),
-            "features": features,
-        }
+        points = {name: _point(numbers, names) for name, names in _TOGETHER.items()} | {"features": features}
         found = {}
         for name, distance in self.distances.items():
             point = points[name]
@@ -162,7 +170,10 @@ def fit_typicality(known: Iterable[Known]) -> Typicality:
         From :meth:`Known.of`; 50 or more, each best with and without its ADC.
     """
     cases = list(known)
-    template = Template.average([case.picture for case in cases])
+    for _ in range(2):
+        template = Template.average([case.picture for case in cases])
+        poses = [template.pose(case.picture) for case in cases]
+        cases = [c for c, pose in zip(cases, poses, strict=True) if pose.likeness >= _LEAST_LIKENESS] or cases
     for case in cases:
         case.numbers.update(template.pose(case.picture).numbers())
     limits = {}
@@ -171,11 +182,9 @@ def fit_typicality(known: Iterable[Known]) -> Typicality:
         low, middle, high = np.percentile(values, (_PERCENTILES[0], 50, _PERCENTILES[1]))
         limits[name] = (float(low - _ROOM * (middle - low)), float(high + _ROOM * (high - middle)))
     distances = {}
-    for name, points in (
-        ("brightness", [_point(case.numbers, _BRIGHTNESS) for case in cases]),
-        ("contrast", [_point(case.numbers, _BRIGHTNESS + _CONTRAST) for case in cases]),
-        ("features", [case.features for case in cases]),
-    ):
+    clouds = {name: [_point(case.numbers, names) for case in cases] for name, names in _TOGETHER.items()}
+    clouds["features"] = [case.features for case in cases]
+    for name, points in clouds.items():
         there = [(point, case.person) for point, case in zip(points, cases, strict=True) if point is not None]
         if len(there) >= _DIRECTIONS:
             distances[name] = Distance.fit(
@@ -193,7 +202,9 @@ def summary(features: Array | None) -> Array | None:
 
 
 def _point(numbers: Numbers, names: tuple[str, ...]) -> Array | None:
-    """The logarithms of some numbers; None where one is absent."""
+    """Some numbers, most of them as logarithms; None where one is absent."""
     if any(name not in numbers for name in names):
         return None
-    return np.log(np.maximum([numbers[name] for name in names], 1e-3))
+    return np.array(
+        [numbers[n] if n in _CORRELATIONS else np.log(max(numbers[n], 1e-3)) for n in names], float
+    )
