@@ -36,6 +36,7 @@ from ..progress import Progress, ProgressEvent, silent
 from ..randomness import generator
 from . import checkpoint, widening
 from .augmentation import augment, draw
+from .calibration import Calibration, logit
 from .card import model_card
 from .dataset import Ahead, Batch, Example, Sampler, Storeroom, fill
 from .decision import Decision, mean_dice, tune_decision
@@ -231,6 +232,9 @@ class _Training:
             waited = (state.step - state.best_step) / options.validation_every
             if self.validation and waited >= options.patience and state.best_dice > 0:
                 break
+        if self.validation and losses and state.step:
+            # The clock ended it between two validations: the last weights count too.
+            self._validate(state, float(np.mean(losses)))
         state.seconds = time.monotonic() - clock
 
     def _share_done(self, state: TrainingState) -> float:
@@ -321,8 +325,17 @@ class _Training:
         self.progress(ProgressEvent("Choosing the threshold"))
         weights = state.best if self.validation else state.average.weights
         decision, score = Decision(), None
+        carried = _carried_over(self.start)
         if self.validation:
-            found = self._probabilities(weights, flips=True)
+            calibration = Calibration.from_config(carried.get("calibration"))
+            found = [
+                calibration.probability(logit(p), e.adc_known)
+                for p, e in zip(
+                    self._probabilities(weights, flips=carried.get("flips", True)),
+                    self.validation,
+                    strict=True,
+                )
+            ]
             decision, score = tune_decision(
                 found, [e.lesion for e in self.validation], [e.voxel_ml for e in self.validation]
             )
@@ -345,6 +358,7 @@ class _Training:
             "network": self.net_options.config(),
             "frame": asdict(self.frame),
             "decision": decision.config(),
+            **carried,
         }
         arrays = {name: value.cpu().contiguous().numpy() for name, value in weights.items()}
         folder = save_model(
@@ -353,6 +367,24 @@ class _Training:
         )  # fmt: skip
         write_text(self.out / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
         return folder
+
+
+def _carried_over(start: ModelFolder | None) -> dict[str, Any]:
+    """What a fine-tuned model keeps of the one that it began as, beside the weights.
+
+    Its calibration is the best that is known: a few cases cannot give a new one. What its features usually
+    look like is not kept, for they change; how usual examinations look is.
+    """
+    if start is None:
+        return {}
+    kept: dict[str, Any] = {
+        name: start.config[name] for name in ("flips", "map_margin", "calibration") if name in start.config
+    }
+    typicality = start.config.get("typicality")
+    if typicality:
+        distances = {k: v for k, v in typicality["distances"].items() if k != "features"}
+        kept["typicality"] = {**typicality, "distances": distances}
+    return kept
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
