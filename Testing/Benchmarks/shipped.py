@@ -39,7 +39,7 @@ CLINICAL = TrainingOptions(
     batch=10, channels=(16, 48, 96, 128, 160), depth=5, tissues=True, threads=1, device="cpu",
     averaging=0.998,
 )  # fmt: skip
-FINE_TUNING = TrainingOptions(threads=1, device="cpu", steps=500, averaging=0.99)
+FINE_TUNING = TrainingOptions(threads=1, device="cpu", averaging=0.99)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Arm:
 ARMS = (
     Arm("threshold-10", 10, threshold=True),
     Arm("threshold-200", 200, threshold=True),
-    *(Arm(f"scratch-10-{seed}", 10, seed, 1500) for seed in range(3)),
-    *(Arm(f"tuned-10-{seed}", 10, seed, fine_tuned=True) for seed in range(3)),
-    Arm("scratch-50-0", 50, 0, 2500),
-    Arm("scratch-200-0", 200, 0, 4000),
+    *(Arm(f"scratch-10-{seed}", 10, seed, 1000) for seed in range(3)),
+    *(Arm(f"tuned-10-{seed}", 10, seed, 300, fine_tuned=True) for seed in range(3)),
+    Arm("scratch-50-0", 50, 0, 1500),
+    Arm("scratch-200-0", 200, 0, 2500),
 )
 SHIPPED = "shipped"
 WITHOUT_ADC = "shipped, no ADC"
@@ -82,7 +82,7 @@ def train_arm(arm: Arm, work: Path, model: str, *, progress: Progress) -> None:
         tune_threshold((load_case(one) for one in cases), out, progress, total=len(cases))
         return
     if arm.fine_tuned:
-        options = replace(FINE_TUNING, start_from=model, seed=arm.seed)
+        options = replace(FINE_TUNING, steps=arm.steps, start_from=model, seed=arm.seed)
     else:
         options = replace(CLINICAL, steps=arm.steps, seed=arm.seed)
     train_segmenter(cases, [], out, replace(options, resume=True), progress)
@@ -225,8 +225,8 @@ def report(work: Path, out: Path, model: str) -> str:
         "masks, of which nothing was trained, calibrated or tuned. Mean Dice in %, cases with lesion, 95 %",
         "bootstrap intervals over cases. `heldout-1.5T` is a protocol that no training of named protocols",
         "has seen. `threshold-N`, `scratch-N-SEED` and `tuned-N-SEED` are the threshold, the same network",
-        "from nothing and the same network started from the shipped one, on N simulated clinical cases of the",
-        "named protocols.",
+        "from nothing and the same network started from the shipped one, on N simulated clinical cases of",
+        "the named protocols.",
         "",
         *table(arms, tests, "test-"),
         "",
