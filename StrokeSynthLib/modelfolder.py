@@ -4,9 +4,10 @@
 the model again), ``training`` (the record of how it was made) and ``weights`` (SHA-256 of every
 weight file by name). Nothing is unpickled, ever.
 
-The model hash is SHA-256 over the name and the bytes of ``model.json``, then of every file that ends
-in one of :data:`WEIGHT_ENDINGS`, in the order of their names; it goes into everything the model
-makes. The card, the training's log and anything else may change without changing the hash.
+The model hash is SHA-256 over a line "NAME SHA256" for ``model.json`` and for every file that ends in one
+of :data:`WEIGHT_ENDINGS`, in the order of their names (what ``sha256sum`` prints can be checked by hand); it
+goes into everything the model makes. The card, the training's log and anything else may change
+without changing the hash.
 """
 
 from __future__ import annotations
@@ -71,12 +72,19 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def model_hash(folder: Path) -> str:
-    """SHA-256 over model.json and the weights, with their names, as hexadecimal text."""
-    digest = hashlib.sha256()
-    for path in [folder / "model.json", *weight_files(folder)]:
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """Hash of a model folder, as hexadecimal text; see the module."""
+    return _hash(folder, _checksums(folder))
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every weight file by name."""
+    return {path.name: sha256_of(path) for path in weight_files(folder)}
+
+
+def _hash(folder: Path, checksums: Mapping[str, str]) -> str:
+    lines = [f"{name} {checksum}\n" for name, checksum in sorted(checksums.items())]
+    lines.insert(0, f"model.json {sha256_of(folder / 'model.json')}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def find_model(name_or_path: str | Path) -> Path:
@@ -125,13 +133,15 @@ def open_model(name_or_path: str | Path, *kinds: str) -> ModelFolder:
         raise BadInputError(
             f"{folder}: made for tissue classes {schema}, this is {SCHEMA_VERSION}; train it again."
         )
+    checksums = _checksums(folder)
     for name, checksum in dict(content.get("weights") or {}).items():
-        path = folder / name
-        if not path.is_file() or sha256_of(path) != checksum:
-            raise BadInputError(f"{path}: missing or damaged; the model folder is not whole, copy it again.")
+        if checksums.get(name) != checksum:
+            raise BadInputError(
+                f"{folder / name}: missing or damaged; the model folder is not whole, copy it again."
+            )
     if kinds and kind not in kinds:
         raise BadInputError(f"{folder}: is a model of kind {kind}; one of {', '.join(kinds)} is needed.")
-    return ModelFolder(folder, kind, config, training, model_hash(folder))
+    return ModelFolder(folder, kind, config, training, _hash(folder, checksums))
 
 
 def save_model(
@@ -163,11 +173,10 @@ def save_model(
             )
             # safetensors makes files private; a model is for everyone who may read its folder.
             (temporary / "weights.safetensors").chmod(0o644)
-        checksums = {path.name: sha256_of(path) for path in weight_files(temporary)}
         write_json(
             temporary / "model.json",
             {"kind": kind, "schema": SCHEMA_VERSION, "version": __version__,
-             "config": dict(config), "training": dict(training), "weights": checksums},
+             "config": dict(config), "training": dict(training), "weights": _checksums(temporary)},
         )  # fmt: skip
         write_text(temporary / "card.md", card)
     return open_model(folder, kind)
@@ -187,6 +196,6 @@ def add_weights(model: ModelFolder, name: str, content: bytes) -> ModelFolder:
     with replacing_folder(model.path) as temporary:
         shutil.copytree(model.path, temporary, dirs_exist_ok=True)
         (temporary / name).write_bytes(content)
-        content_of["weights"] = {path.name: sha256_of(path) for path in weight_files(temporary)}
+        content_of["weights"] = _checksums(temporary)
         write_json(temporary / "model.json", content_of)
     return open_model(model.path, model.kind)

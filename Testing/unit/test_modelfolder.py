@@ -1,5 +1,6 @@
 """Model folders: whole or refused, hashed over what they compute with."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -83,3 +84,11 @@ def test_missing_and_damaged_weights_are_refused(tmp_path):
 def test_a_name_that_is_nowhere_is_said():
     with pytest.raises(BadInputError, match="no model here"):
         find_model("no-such-model")
+
+
+def test_the_hash_can_be_made_by_hand(tmp_path):
+    model = saved(tmp_path / "m")
+    names = ["model.json", "weights.safetensors"]
+    sums = [hashlib.sha256((tmp_path / "m" / name).read_bytes()).hexdigest() for name in names]
+    text = "".join(f"{name} {checksum}\n" for name, checksum in zip(names, sums, strict=True))
+    assert model.hash == hashlib.sha256(text.encode()).hexdigest()
