@@ -6,6 +6,8 @@ text on one line and turns it into an exit status; nothing else is printed, no t
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class StrokeSynthError(Exception):
     """Something could not be done, for a reason that the text explains (exit status 1)."""
@@ -34,3 +36,16 @@ def missing_package(error: ModuleNotFoundError) -> BadInputError | None:
     return BadInputError(
         f'This needs the package {package}, which is not installed: pip install "StrokeSynthLib[train]".'
     )
+
+
+def require(*packages: str) -> None:
+    """Refuse work that needs packages which are not installed, before it begins.
+
+    Raises
+    ------
+    BadInputError
+        Saying what to install.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise missing_package(ModuleNotFoundError(name=package)) or ModuleNotFoundError(package)

@@ -10,7 +10,7 @@ from typing import Any
 from ..cohort.case import CaseFiles
 from ..cohort.layouts import open_cohort
 from ..cohort.load import load_case
-from ..errors import BadInputError, StrokeSynthError
+from ..errors import BadInputError, StrokeSynthError, require
 from ..files import check_output_folder
 from ..modelfolder import ModelFolder, open_model
 from ..progress import Progress, ProgressEvent, silent
@@ -164,6 +164,8 @@ def train_translator_on(request: TrainingRequest, maps: Path | None = None) -> M
     from ..translate.options import TranslatorOptions
     from ..translate.registry import train_translator
 
+    if request.kind != "physics":
+        require("torch", "monai")
     if (done := request.finished()) is not None:
         return done
     options = request.options(TranslatorOptions)
@@ -185,6 +187,8 @@ def train_segmenter_on(request: TrainingRequest, synthetic: Path | None = None) 
     from ..segment.options import TrainingOptions
     from ..segment.registry import train_segmenter
 
+    if request.kind != "threshold":
+        require("torch", "monai")
     if (done := request.finished()) is not None:
         return done
     options = request.options(TrainingOptions)

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import require
+from ..files import check_output_folder
 from ..pipeline.simulate import SimulationRecipe, simulate
 from ..progress import Progress, silent
 from .pages import report_path, study_sections
@@ -43,6 +45,8 @@ def run_demo(
 
     Interrupted, it goes on where it stopped.
     """
+    require("torch", "monai", "matplotlib")
+    check_output_folder(out)
     for name, cases, offset in (("clinic", TRAINING_CASES, 1), ("test", TEST_CASES, 2)):
         recipe = SimulationRecipe(scanner=SCANNER, skull_stripped=False, seed=seed * 10 + offset)
         simulate(out / name, cases, recipe, progress=progress, workers=workers)

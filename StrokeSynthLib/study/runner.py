@@ -15,7 +15,7 @@ import numpy as np
 
 from ..cohort.case import CaseFiles
 from ..cohort.load import load_case
-from ..errors import BadInputError
+from ..errors import BadInputError, require
 from ..evaluate.agreement import score
 from ..files import check_output_folder, write_json
 from ..modelfolder import ModelFolder
@@ -44,6 +44,9 @@ def run_study(
     BadInputError
         When cohorts cannot be used, or ``plan.out`` holds a study of other settings.
     """
+    require("matplotlib")
+    if any(run.arm.network for run in plan.runs()):
+        require("torch", "monai")
     for folder in (plan.out, plan.maps):
         if folder is not None:
             check_output_folder(folder)

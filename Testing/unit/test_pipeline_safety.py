@@ -13,7 +13,14 @@ from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.modelfolder import open_model, save_model
 from StrokeSynthLib.pipeline.single import segment_examination
 from StrokeSynthLib.pipeline.synthesis import lesion_for_map
-from StrokeSynthLib.pipeline.training import TrainingRequest, finished, train_segmenter_on, usable_cases
+from StrokeSynthLib.pipeline.training import (
+    TrainingRequest,
+    finished,
+    train_segmenter_on,
+    train_translator_on,
+    usable_cases,
+)
+from StrokeSynthLib.study.demo import run_demo
 from StrokeSynthLib.study.plan import StudyPlan
 from StrokeSynthLib.study.runner import run_study
 from StrokeSynthLib.volume import Volume, write_volume
@@ -100,6 +107,23 @@ def test_a_study_looks_first_whether_it_can_be_written(tmp_path: Path) -> None:
         run_study(StudyPlan(missing, missing, tmp_path / "file"))
     with pytest.raises(BadInputError, match=r"file/maps: cannot be written"):
         run_study(StudyPlan(missing, missing, tmp_path / "out", maps=tmp_path / "file" / "maps"))
+
+
+def test_what_is_not_installed_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("StrokeSynthLib.errors.find_spec", lambda name: None)
+    missing = tmp_path / "no cohort"
+    for start in (
+        lambda: train_segmenter_on(TrainingRequest("unet", missing, tmp_path / "out")),
+        lambda: train_translator_on(TrainingRequest("pix2pix", missing, tmp_path / "out")),
+        lambda: run_study(StudyPlan(missing, missing, tmp_path / "out")),
+        lambda: run_demo(tmp_path / "out"),
+    ):
+        with pytest.raises(BadInputError, match=r"which is not installed: pip install .*\[train\]"):
+            start()
+    with pytest.raises(BadInputError, match="no such folder"):  # needs no network
+        train_translator_on(TrainingRequest("physics", missing, tmp_path / "out"))
 
 
 def test_weights_with_one_byte_changed_are_refused(tmp_path: Path) -> None:
