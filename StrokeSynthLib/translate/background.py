@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from ..errors import BadInputError
 from ..volume import Volume
+from .boxes import Box, grown, reach_of, whole, within
 from .fields import smooth
 from .signal import adc_from, b0_from
 from .translator import Background
@@ -63,12 +64,30 @@ class Preserved:
 
 
 def softened(
-    lesion: Array, blur_mm: tuple[float, float, float], spacing: tuple[float, float, float]
+    lesion: Array,
+    blur_mm: tuple[float, float, float],
+    spacing: tuple[float, float, float],
+    box: Box | None = None,
 ) -> Array:
-    """Softened mask: 1 inside, falling over about the width of the blur, exactly 0 beyond."""
-    blur = [max(width, 0.5 * step) for width, step in zip(blur_mm, spacing, strict=True)]
-    soft = smooth(lesion.astype(np.float32), blur, spacing)
+    """Softened mask: 1 inside, falling over about the width of the blur, exactly 0 beyond.
+
+    With a ``box`` only that part of it.
+    """
+    box = box or whole(lesion.shape)
+    outer = grown(box, softening_reach(blur_mm, spacing), lesion.shape)
+    soft = smooth(lesion[outer].astype(np.float32), _softening(blur_mm, spacing), spacing)[within(box, outer)]
     return np.clip((soft - _SOFT_END) / (_SOFT_FULL - _SOFT_END), 0.0, 1.0).astype(np.float32)
+
+
+def softening_reach(
+    blur_mm: tuple[float, float, float], spacing: tuple[float, float, float]
+) -> tuple[int, ...]:
+    """How far :func:`softened` looks (voxels along each axis)."""
+    return reach_of(_softening(blur_mm, spacing), spacing)
+
+
+def _softening(blur_mm: tuple[float, float, float], spacing: tuple[float, float, float]) -> list[float]:
+    return [max(width, 0.5 * step) for width, step in zip(blur_mm, spacing, strict=True)]
 
 
 def check_background(background: Background, semantic_map: Volume) -> None:

@@ -10,14 +10,15 @@ import numpy.typing as npt
 
 from ..volume import Volume
 from .examples import check_labels
-from .output import Rendering, check_inputs, images_of
+from .output import check_inputs, images_of
+from .stage import Stage
 from .translator import Background, SyntheticImages
 
 Array = npt.NDArray[Any]
 
 
 class DrawingTranslator(ABC):
-    """A :class:`.translator.Translator` that has only to say how it renders arrays in RAS+ order."""
+    """A :class:`.translator.Translator` that has only to give a :class:`.stage.Stage`, in RAS+ order."""
 
     kind: str
     model_hash: str
@@ -34,20 +35,25 @@ class DrawingTranslator(ABC):
         check_inputs(semantic_map, lesion, background)
         canonical = semantic_map.canonical()
         labels = check_labels(canonical.array, str(semantic_map.source or "the semantic map"))
-        mask = np.zeros(labels.shape, bool) if lesion is None else lesion.canonical().array > 0
-        rendering = self.render(labels, mask, canonical.spacing, seed, background)
+        stage = self.stage(labels, canonical.spacing, seed, effect=background is not None)
+        stage.change(lesion_array(lesion, labels.shape))
         return images_of(
-            rendering, semantic_map=semantic_map, lesion=lesion, background=background, kind=self.kind,
+            stage.draw(), semantic_map=semantic_map, lesion=lesion, background=background, kind=self.kind,
             model_hash=self.model_hash, seed=seed,
         )  # fmt: skip
 
     @abstractmethod
-    def render(
-        self, labels: Array, lesion: Array, spacing: tuple[float, float, float], seed: int,
-        background: Background | None,
-    ) -> Rendering:  # fmt: skip
-        """Images of classes ``labels`` and a boolean ``lesion``, (x, y, z) in RAS+ order.
+    def stage(
+        self, labels: Array, spacing: tuple[float, float, float], seed: int, *, effect: bool = False
+    ) -> Stage:
+        """A stage with classes ``labels``, (x, y, z) in RAS+ order.
 
-        With a ``background`` also what the lesion does to each voxel (:attr:`.output.Rendering.effect`).
+        ``effect``: its drawings shall say what the lesion does to each voxel
+        (:attr:`.output.Rendering.effect`), for the background-preserving mode.
         """
         ...
+
+
+def lesion_array(lesion: Volume | None, shape: tuple[int, ...]) -> Array:
+    """The mask as booleans in RAS+ order; without a mask there is no lesion."""
+    return np.zeros(shape, bool) if lesion is None else lesion.canonical().array > 0

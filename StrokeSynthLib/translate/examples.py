@@ -86,7 +86,8 @@ def check_labels(labels: Array, name: str) -> Array:
     BadInputError
         When they are not classes of the schema, or hold no brain.
     """
-    if not np.array_equal(labels, np.rint(labels)) or labels.min() < 0 or labels.max() >= CLASS_COUNT - 1:
+    whole = labels.dtype.kind in "biu" or np.array_equal(labels, np.rint(labels))
+    if not whole or labels.min() < 0 or labels.max() >= CLASS_COUNT - 1:
         raise BadInputError(
             f"{name}: the semantic map holds values that are not tissue classes 0 to {LESION - 1}; "
             "make one with `strokesynth map`."

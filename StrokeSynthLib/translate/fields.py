@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+#: Standard deviations at which a smoothing kernel ends.
+TRUNCATE = 3.0
+
 
 def correlated_field(
     shape: tuple[int, ...], spacing: Sequence[float], length: float, rng: np.random.Generator
@@ -30,7 +33,7 @@ def correlated_field(
     white = rng.standard_normal(shape, dtype=np.float32)
     # White noise smoothed with s has the correlation exp(-d^2 / (4 s^2)), so s = L / sqrt(2).
     sigma = [length / np.sqrt(2.0) / step for step in spacing]
-    field = gaussian_filter(white, sigma, mode="wrap", truncate=3.0)
+    field = gaussian_filter(white, sigma, mode="wrap", truncate=TRUNCATE)
     return np.asarray(field / max(float(field.std()), 1e-6), np.float32)
 
 
@@ -41,7 +44,7 @@ def smooth(array: Array, sigma_mm: Sequence[float] | float, spacing: Sequence[fl
     widths = [sigma_mm] * 3 if isinstance(sigma_mm, int | float) else list(sigma_mm)
     sigma = [width / step for width, step in zip(widths, spacing, strict=True)]
     return np.asarray(
-        gaussian_filter(array.astype(np.float32, copy=False), sigma, mode="nearest", truncate=3.0)
+        gaussian_filter(array.astype(np.float32, copy=False), sigma, mode="nearest", truncate=TRUNCATE)
     )
 
 

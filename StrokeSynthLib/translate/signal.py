@@ -34,10 +34,16 @@ def adc_from(b0: Array, dwi: Array, b_value: float) -> Array:
     return np.asarray(np.where((b0 > _TINY) & (dwi > _TINY), np.clip(ratio, 0.0, MAXIMUM_ADC), 0.0))
 
 
-def rician(signal: Array, sigma: float, rng: np.random.Generator) -> Array:
-    """Magnitude of ``signal`` with Gaussian noise of ``sigma`` in both receiver channels."""
+def receiver_noise(
+    shape: tuple[int, ...], sigma: float, rng: np.random.Generator
+) -> tuple[Array, Array] | None:
+    """Gaussian noise of ``sigma`` in both receiver channels, float32; None where there is none."""
     if sigma <= 0.0:
-        return signal
-    real = signal + sigma * rng.standard_normal(signal.shape, dtype=np.float32)
-    imaginary = sigma * rng.standard_normal(signal.shape, dtype=np.float32)
-    return np.asarray(np.hypot(real, imaginary))
+        return None
+    real = sigma * rng.standard_normal(shape, dtype=np.float32)
+    return real, sigma * rng.standard_normal(shape, dtype=np.float32)
+
+
+def magnitude(signal: Array, noise: tuple[Array, Array] | None) -> Array:
+    """Magnitude image of ``signal`` with the noise of both channels."""
+    return signal if noise is None else np.asarray(np.hypot(signal + noise[0], noise[1]))

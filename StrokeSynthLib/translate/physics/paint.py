@@ -14,15 +14,16 @@ import numpy.typing as npt
 
 from ...randomness import generator
 from ...scanner.stripping import brain_hull
+from ..boxes import Box
 from ..examples import IS_PARENCHYMA
-from ..fields import correlated_field, smooth
-from ..signal import adc_from, dwi_from, rician
+from ..fields import smooth
+from ..signal import adc_from, dwi_from, magnitude
 from .assumed import TISSUE_OF_CLASS
-from .bias import bias_field
 from .model import CaseDraw
 
 Array = npt.NDArray[Any]
-
+#: Noise of b0 and of DWI, each in both receiver channels; None where there is none.
+Noise = tuple[tuple[Array, Array] | None, tuple[Array, Array] | None]
 
 #: Most that texture is raised before the blur.
 _MOST_GAIN = 1.3
@@ -46,6 +47,20 @@ class Painting:
     dwi: Array
     filled: Array
 
+    def cut(self, box: Box) -> Painting:
+        """The part in a box, as arrays of their own."""
+        return Painting(*(np.ascontiguousarray(array[box]) for array in (self.b0, self.dwi, self.filled)))
+
+
+def nearest_parenchyma(labels: Array, spacing: tuple[float, float, float]) -> Array:
+    """For every voxel the class of the parenchyma that is nearest to it."""
+    from scipy.ndimage import distance_transform_edt
+
+    index = distance_transform_edt(
+        ~IS_PARENCHYMA[labels], sampling=spacing, return_distances=False, return_indices=True
+    )
+    return np.asarray(labels[tuple(index)])
+
 
 def fill_under_lesion(labels: Array, lesion: Array, spacing: tuple[float, float, float]) -> Array:
     """Labels with the nearest parenchyma where the lesion lies on anything else.
@@ -53,59 +68,15 @@ def fill_under_lesion(labels: Array, lesion: Array, spacing: tuple[float, float,
     The mask is taken at its word: where it marks lesion, there is tissue.
     """
     wrong = lesion & ~IS_PARENCHYMA[labels]
-    if not wrong.any():
-        return labels
-    from scipy.ndimage import distance_transform_edt
-
-    index = distance_transform_edt(
-        ~IS_PARENCHYMA[labels], sampling=spacing, return_distances=False, return_indices=True
-    )
-    filled = labels.copy()
-    filled[wrong] = labels[tuple(axis[wrong] for axis in index)]
-    return filled
+    return np.where(wrong, nearest_parenchyma(labels, spacing), labels) if wrong.any() else labels
 
 
-def _before_blur(length: float, blur_mm: tuple[float, float, float]) -> tuple[float, float]:
+def before_blur(length: float, blur_mm: tuple[float, float, float]) -> tuple[float, float]:
     """Correlation length and gain that a texture needs before the blur, to come out of it as measured."""
     in_plane = sorted(blur_mm)[1]
     sharp = max(float(np.sqrt(max(length**2 - 2.0 * in_plane**2, 0.0))), 0.4 * length)
     kept = np.prod([(sharp**2 / (sharp**2 + 2.0 * width**2)) ** 0.25 for width in blur_mm])
     return sharp, float(min(1.0 / max(kept, 1e-3), _MOST_GAIN))
-
-
-def draw_texture(
-    labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int
-) -> Texture:
-    """Random texture of a case; the same for a map with and without its lesion."""
-    tissue = TISSUE_OF_CLASS[labels]
-    length, gain = _before_blur(draw.texture_mm, draw.blur_mm)
-    b0_field, own_field = (
-        gain * correlated_field(labels.shape, spacing, length, generator(seed, name))
-        for name in ("texture b0", "texture adc")
-    )
-    shared = np.asarray(draw.texture_correlation, np.float32)[tissue]
-    adc_field = shared * b0_field + np.sqrt(1.0 - shared**2) * own_field
-    in_tissue = (
-        np.asarray(draw.b0_texture, np.float32)[tissue] * b0_field,
-        np.asarray(draw.adc_texture, np.float32)[tissue] * adc_field,
-    )
-    if not lesion.any():
-        return Texture(*in_tissue, np.zeros((), np.float32), np.zeros((), np.float32))
-    return Texture(*in_tissue, *_lesion_texture(labels.shape, spacing, draw, seed))
-
-
-def _lesion_texture(
-    shape: tuple[int, ...], spacing: tuple[float, float, float], draw: CaseDraw, seed: int
-) -> tuple[Array, Array]:
-    """Variation of log b0 and log ADC within the lesion."""
-    _, _, sd_b0, sd_adc, correlation, length = draw.lesion
-    sharp, gain = _before_blur(length, draw.blur_mm)
-    first, second = (
-        gain * correlated_field(shape, spacing, sharp, generator(seed, name))
-        for name in ("lesion b0", "lesion adc")
-    )
-    mixed = correlation * first + np.sqrt(1.0 - correlation**2) * second
-    return np.float32(sd_b0) * first, np.float32(sd_adc) * mixed
 
 
 def filled_mask(labels: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int) -> Array:
@@ -119,14 +90,14 @@ def filled_mask(labels: Array, spacing: tuple[float, float, float], draw: CaseDr
 
 
 def paint(
-    labels: Array,
-    lesion: Array,
-    spacing: tuple[float, float, float],
-    draw: CaseDraw,
-    texture: Texture,
-    filled: Array,
-) -> Painting:
-    """Paint ``labels`` (x, y, z) with ``lesion`` (boolean) inside ``filled``; no noise yet."""
+    labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, texture: Texture,
+    filled: Array, bias: Array,
+) -> Painting:  # fmt: skip
+    """Paint ``labels`` (x, y, z) with ``lesion`` (boolean) inside ``filled``; no noise yet.
+
+    ``bias`` is the factor of the coils. The arrays may be a box of an image: only the blur looks beyond
+    a voxel.
+    """
     tissue = TISSUE_OF_CLASS[labels]
     b0 = np.asarray(draw.b0, np.float32)[tissue] * np.exp(texture.log_b0)
     adc = np.asarray(draw.adc, np.float32)[tissue] + texture.adc
@@ -138,7 +109,6 @@ def paint(
         b0, adc = np.where(lesion, lesion_b0, b0), np.where(lesion, lesion_adc, adc)
     adc = np.clip(adc, 0.05, 3.6)
     # Both signals are mixed by the blur, not the ADC: that is what partial volume is.
-    bias = bias_field(np.asarray(draw.bias), labels, spacing)
     blurred = [smooth(image, draw.blur_mm, spacing) for image in (b0, dwi_from(b0, adc, draw.b_value))]
     return Painting(
         np.where(filled, blurred[0] * bias, 0.0).astype(np.float32),
@@ -146,10 +116,12 @@ def paint(
     )  # fmt: skip
 
 
-def add_noise(b0: Array, dwi: Array, filled: Array, draw: CaseDraw, seed: int) -> tuple[Array, Array, Array]:
+def add_noise(
+    b0: Array, dwi: Array, filled: Array, draw: CaseDraw, noise: Noise
+) -> tuple[Array, Array, Array]:
     """Noisy b0 and DWI, and the ADC that a scanner would compute from them; 0 where empty."""
-    noisy_b0 = np.where(filled, rician(b0, draw.b0_noise, generator(seed, "noise b0")), 0.0)
-    noisy_dwi = np.where(filled, rician(dwi, draw.dwi_noise, generator(seed, "noise dwi")), 0.0)
+    noisy_b0 = np.where(filled, magnitude(b0, noise[0]), 0.0)
+    noisy_dwi = np.where(filled, magnitude(dwi, noise[1]), 0.0)
     # Below the floor a scanner writes no ADC; b0 = DWI there keeps the signal equation.
     seen = filled & (noisy_b0 > draw.adc_floor)
     adc = np.where(seen, adc_from(noisy_b0, noisy_dwi, draw.b_value), 0.0)

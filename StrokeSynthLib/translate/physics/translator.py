@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ...cohort.case import CaseFiles
@@ -14,16 +13,18 @@ from ...errors import BadInputError
 from ...modelfolder import ModelFolder, open_model, save_model
 from ...progress import Progress, ProgressEvent, silent
 from ...randomness import generator
-from ..background import softened
+from ..background import softened, softening_reach
+from ..boxes import Box
 from ..drawing import DrawingTranslator
 from ..examples import load_examples
-from ..geometry import geometries
+from ..geometry import geometries, slice_axis
 from ..options import TranslatorOptions
 from ..output import Rendering, effect_of
-from ..translator import Background
+from ..stage import Stage, put
+from .canvas import Canvas
 from .mixing import fit_case
 from .model import SignalModel
-from .paint import add_noise, draw_texture, fill_under_lesion, filled_mask, paint
+from .paint import add_noise
 
 Array = npt.NDArray[Any]
 KIND = "physics"
@@ -46,22 +47,58 @@ class PhysicsTranslator(DrawingTranslator):
         self.model = model
         self.model_hash = model_hash
 
-    def render(
-        self, labels: Array, lesion: Array, spacing: tuple[float, float, float], seed: int,
-        background: Background | None,
-    ) -> Rendering:  # fmt: skip
+    def stage(
+        self, labels: Array, spacing: tuple[float, float, float], seed: int, *, effect: bool = False
+    ) -> PhysicsStage:
         """See :class:`..drawing.DrawingTranslator`."""
         draw = self.model.draw(generator(seed, "case"))
-        labels = fill_under_lesion(labels, lesion, spacing)
-        texture = draw_texture(labels, lesion, spacing, draw, seed)
-        filled = filled_mask(labels, spacing, draw, seed)
-        painting = paint(labels, lesion, spacing, draw, texture, filled)
+        return PhysicsStage(Canvas(labels, spacing, draw, seed), effect)
+
+
+class PhysicsStage(Stage):
+    """Paintings of a map without noise, kept up to date; noise is added to what is drawn."""
+
+    def __init__(self, canvas: Canvas, effect: bool) -> None:
+        softening = softening_reach(canvas.draw.blur_mm, canvas.spacing) if effect else canvas.reach
+        reach = [max(pair) for pair in zip(canvas.reach, softening, strict=True)]
+        super().__init__(canvas.shape, slice_axis(canvas.spacing), reach)
+        self._canvas = canvas
+        self._effect = effect
+        #: b0, DWI and what is filled with the lesion; b0 and DWI without it and the softened mask.
+        self._with: list[Array | None] = [None, None, None]
+        self._without: list[Array | None] = [None, None, None]
+
+    def prepare(self) -> None:
+        """See :class:`..stage.Stage`."""
+        self._canvas.prepare()
+
+    def repaint(self, lesion: Array, box: Box) -> None:
+        """See :class:`..stage.Stage`."""
+        painting = self._canvas.paint(lesion, box)
+        parts = (painting.b0, painting.dwi, painting.filled)
+        self._with = [put(target, part, box) for target, part in zip(self._with, parts, strict=True)]
+        if self._effect:
+            bare = self._canvas.paint(lesion, box, bare=True)
+            weight = softened(lesion, self._canvas.draw.blur_mm, self._canvas.spacing, box)
+            parts = (bare.b0, bare.dwi, weight)
+            self._without = [
+                put(target, part, box) for target, part in zip(self._without, parts, strict=True)
+            ]
+
+    def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
+        """See :class:`..stage.Stage`; always exact."""
+        draw = self._canvas.draw
+
+        def some(arrays: Sequence[Array | None]) -> list[Array]:
+            return [self.picked(array, slices) for array in arrays if array is not None]
+
+        b0, dwi, filled = some(self._with)
         effect = None
-        if background is not None:
-            bare = paint(labels, np.zeros_like(lesion), spacing, draw, texture, filled)
-            weight = softened(lesion, draw.blur_mm, spacing)
-            effect = effect_of((painting.b0, painting.dwi), (bare.b0, bare.dwi), weight, draw.b_value)
-        b0, dwi, adc = add_noise(painting.b0, painting.dwi, painting.filled, draw, seed)
+        if self._effect:
+            bare_b0, bare_dwi, weight = some(self._without)
+            effect = effect_of((b0, dwi), (bare_b0, bare_dwi), weight, draw.b_value)
+        noise = self._canvas.noise_of(slices, self.axis)
+        b0, dwi, adc = add_noise(b0, dwi, filled, draw, noise)
         return Rendering(b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, draw.record())
 
 

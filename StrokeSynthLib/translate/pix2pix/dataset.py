@@ -13,7 +13,9 @@ from torch import Tensor
 
 from ...progress import Progress, ProgressEvent
 from ...schema import CLASS_COUNT, LESION, MIRRORED
+from ..boxes import whole
 from ..examples import Example
+from ..physics.canvas import Canvas
 from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import SignalModel
 from ..signal import adc_from
@@ -94,7 +96,8 @@ def _stack(
     draw = model.of_case(fit)
     painting = measured_painting(example, fit, residuals, draw)
     # Grain is drawn, not measured: the discriminator must not find the real image's own in the fake.
-    grain = drawn_sketch(example.labels, example.lesion, example.spacing, draw, seed)
+    canvas = Canvas(example.labels, example.spacing, draw, seed)
+    grain = drawn_sketch(canvas, example.lesion, whole(canvas.shape))
     sketch_adc = adc_from(painting.b0, painting.dwi, example.b_value)
     labels = frame.forward(example.labels, order=0)
     lesion = frame.forward(example.lesion.astype(np.float32)) > 0.5

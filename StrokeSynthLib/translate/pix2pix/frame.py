@@ -6,7 +6,7 @@ painted on the user's own grid, so that a fine map gives a fine image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,14 @@ class Frame:
             mask.shape, order, (scale[0], scale[1], scale[2]), (start[0], start[1], start[2]),
             (shape[0], shape[1], shape[2]),
         )  # fmt: skip
+
+    def of_slices(self, count: int, multiple: int = 1) -> Frame:
+        """The frame of ``count`` slices out of it, put one on the other and filled up to ``multiple``."""
+        native = list(self.native_shape)
+        native[self.order[2]] = count
+        size = -(-count // multiple) * multiple
+        start = (self.start[0], self.start[1], float((count - size) // 2))
+        return replace(self, native_shape=tuple(native), start=start, shape=(*self.shape[:2], size))
 
     @property
     def left_right(self) -> int:

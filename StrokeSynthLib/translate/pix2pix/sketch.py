@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..boxes import Box, grown, reach_of, within
 from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA, Example
 from ..fields import smooth_within
+from ..physics.bias import bias_field
+from ..physics.canvas import Canvas
 from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import CaseDraw
-from ..physics.paint import Painting, Texture, draw_texture, fill_under_lesion, filled_mask, paint
+from ..physics.paint import Painting, Texture, fill_under_lesion, paint
 
 Array = npt.NDArray[Any]
 
@@ -43,7 +46,8 @@ def measured_painting(example: Example, fit: CaseFit, residuals: Residuals, draw
         lesion_adc = smooth_within(ratio - fit.lesion.log_adc, in_lesion, _SLOW_MM, example.spacing)
     texture = Texture(log_b0, adc, lesion_b0, lesion_adc)
     filled = example.dwi > 0 if example.stripped else np.ones(labels.shape, bool)
-    return paint(labels, lesion, example.spacing, draw, texture, filled)
+    bias = bias_field(np.asarray(draw.bias), example.labels, example.spacing)
+    return paint(labels, lesion, example.spacing, draw, texture, filled, bias)
 
 
 def slow_part(texture: Texture, labels: Array, lesion: Array, spacing: tuple[float, float, float]) -> Texture:
@@ -69,14 +73,25 @@ class Sketch:
     grain_dwi: Array
 
 
-def drawn_sketch(
-    labels: Array, lesion: Array, spacing: tuple[float, float, float], draw: CaseDraw, seed: int
-) -> Sketch:
-    """Sketch of a new image."""
-    texture = draw_texture(labels, lesion, spacing, draw, seed)
-    filled = filled_mask(labels, spacing, draw, seed)
-    whole = paint(labels, lesion, spacing, draw, texture, filled)
-    slow = paint(labels, lesion, spacing, draw, slow_part(texture, labels, lesion, spacing), filled)
+def sketch_reach(canvas: Canvas) -> tuple[int, ...]:
+    """How far a voxel of the lesion changes a sketch (voxels along each axis)."""
+    slow = reach_of(_SLOW_MM, canvas.spacing)
+    return tuple(one + other for one, other in zip(canvas.reach, slow, strict=True))
+
+
+def drawn_sketch(canvas: Canvas, lesion: Array, box: Box, *, bare: bool = False) -> Sketch:
+    """A box of the sketch of a new image with ``lesion``, boolean over the whole image.
+
+    ``bare``: only the tissue under the lesion, as if it were well.
+    """
+    outer = grown(box, sketch_reach(canvas), canvas.shape)
+    labels, filled = canvas.labels_in(lesion, outer)
+    seen = np.zeros(labels.shape, bool) if bare else np.ascontiguousarray(lesion[outer])
+    texture = canvas.texture(labels, seen, outer)
+    slow_texture = slow_part(texture, labels, seen, canvas.spacing)
+    whole = canvas.painted(labels, seen, filled, texture, outer)
+    slow = canvas.painted(labels, seen, filled, slow_texture, outer)
+    whole, slow = (painting.cut(within(box, outer)) for painting in (whole, slow))
     return Sketch(slow, _ratio(whole.b0, slow.b0), _ratio(whole.dwi, slow.dwi))
 
 

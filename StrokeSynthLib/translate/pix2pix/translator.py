@@ -16,22 +16,18 @@ from ...errors import BadInputError
 from ...modelfolder import ModelFolder, open_model, save_model
 from ...progress import Progress, ProgressEvent, silent
 from ...randomness import generator as random_stream
-from ...schema import CLASS_COUNT, LESION
-from ..background import softened
+from ...schema import CLASS_COUNT
 from ..drawing import DrawingTranslator
 from ..examples import load_examples
 from ..geometry import geometries
 from ..options import TranslatorOptions
-from ..output import Rendering, effect_of
+from ..physics.canvas import Canvas
 from ..physics.mixing import fit_case
-from ..physics.model import CaseDraw, SignalModel
-from ..physics.paint import Painting, add_noise, fill_under_lesion
-from ..signal import adc_from, dwi_from
-from ..translator import Background
+from ..physics.model import SignalModel
 from .dataset import frame_mask, frame_spacing, make_stacks
 from .frame import Frame
-from .networks import REACH, Generator, GeneratorOptions
-from .sketch import drawn_sketch
+from .networks import Generator, GeneratorOptions
+from .stage import Pix2PixStage
 
 Array = npt.NDArray[Any]
 KIND = "pix2pix"
@@ -58,57 +54,15 @@ class Pix2PixTranslator(DrawingTranslator):
         self.model_hash = model_hash
         self.device = device
 
-    def render(
-        self, labels: Array, lesion: Array, spacing: tuple[float, float, float], seed: int,
-        background: Background | None,
-    ) -> Rendering:  # fmt: skip
+    def stage(
+        self, labels: Array, spacing: tuple[float, float, float], seed: int, *, effect: bool = False
+    ) -> Pix2PixStage:
         """See :class:`..drawing.DrawingTranslator`."""
-        draw = self.model.draw(random_stream(seed, "case"))
-        labels = fill_under_lesion(labels, lesion, spacing)
-        sketch = drawn_sketch(labels, lesion, spacing, draw, seed)
-        b0, dwi = self._painted(labels, lesion, spacing, draw, sketch.painting)
-        effect = None
-        if background is not None:
-            nothing = np.zeros_like(lesion)
-            bare = drawn_sketch(labels, nothing, spacing, draw, seed)
-            bare_pair = self._painted(labels, nothing, spacing, draw, bare.painting)
-            effect = effect_of((b0, dwi), bare_pair, softened(lesion, draw.blur_mm, spacing), draw.b_value)
-        noisy_b0, noisy_dwi, adc = add_noise(
-            b0 * sketch.grain_b0, dwi * sketch.grain_dwi, sketch.painting.filled, draw, seed
-        )
-        return Rendering(
-            noisy_b0 * draw.level, noisy_dwi * draw.level, adc, draw.b_value, effect, draw.record()
-        )
-
-    def _painted(
-        self,
-        labels: Array,
-        lesion: Array,
-        spacing: tuple[float, float, float],
-        draw: CaseDraw,
-        sketch: Painting,
-    ) -> tuple[Array, Array]:
-        """b0 and DWI without noise on the map's own grid."""
-        sketch_adc = adc_from(sketch.b0, sketch.dwi, draw.b_value)
-        frame = Frame.around(
-            frame_mask(labels, sketch.filled),
-            spacing,
-            self.spacing,
-            self.size,
-            self.generator.options.multiple,
-        )
-        classes = np.where(
-            frame.forward(lesion.astype(np.float32)) > 0.5, LESION, frame.forward(labels, order=0)
-        )
-        inputs = np.stack([frame.forward(sketch.b0), frame.forward(sketch_adc)])
-        painted = self._generate(classes, inputs)
-        empty = inputs[0] <= 0
-        log_b0 = np.where(empty, 0.0, np.log(np.maximum(painted[0], 1e-5) / np.maximum(inputs[0], 1e-5)))
-        change = np.where(empty, 0.0, painted[1] - inputs[1])
-        # Only the correction is interpolated; the sketch has the map's own resolution.
-        b0 = sketch.b0 * np.exp(np.clip(frame.back(log_b0), -REACH, REACH))
-        adc = np.maximum(sketch_adc + frame.back(change), 0.0)
-        return b0, dwi_from(b0, adc, draw.b_value)
+        canvas = Canvas(labels, spacing, self.model.draw(random_stream(seed, "case")), seed)
+        options = self.generator.options
+        mask = frame_mask(labels, canvas.filled)
+        frame = Frame.around(mask, spacing, self.spacing, self.size, options.multiple)
+        return Pix2PixStage(self._generate, options, canvas, frame, effect)
 
     def _generate(self, classes: Array, sketch: Array) -> Array:
         """Run the network over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""

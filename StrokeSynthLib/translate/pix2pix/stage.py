@@ -1,0 +1,179 @@
+"""The network at work on one map while its lesion changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...schema import LESION
+from ..background import softened, softening_reach
+from ..boxes import Box
+from ..geometry import slice_axis
+from ..output import Rendering, effect_of
+from ..physics.canvas import Canvas
+from ..physics.paint import add_noise
+from ..signal import adc_from, dwi_from
+from ..stage import Stage, put
+from .frame import Frame
+from .networks import REACH, GeneratorOptions
+from .sketch import drawn_sketch, sketch_reach
+
+Array = npt.NDArray[Any]
+#: Runs the network over a frame: classes (x, y, z), sketch of b0 and ADC (2, x, y, z) -> (2, x, y, z).
+Generate = Callable[[Array, Array], Array]
+
+#: What a slice's painting can be.
+_OLD, _APPROXIMATE, _EXACT = range(3)
+#: Slices on either side of one that a three-dimensional network sees when it need not be exact.
+_AROUND = 4
+
+
+class Pix2PixStage(Stage):
+    """Sketches of a map, kept up to date, and the network's paintings of them, made when they are asked for.
+
+    A network of two dimensions paints each slice alone, so one slice costs one pass over one slice. A
+    network of three dimensions has to see the whole head to be exact; otherwise it sees a few slices
+    around those that are wanted.
+    """
+
+    def __init__(
+        self, generate: Generate, options: GeneratorOptions, canvas: Canvas, frame: Frame, effect: bool
+    ) -> None:
+        softening = softening_reach(canvas.draw.blur_mm, canvas.spacing) if effect else (0, 0, 0)
+        reach = [max(pair) for pair in zip(sketch_reach(canvas), softening, strict=True)]
+        super().__init__(canvas.shape, slice_axis(canvas.spacing), reach)
+        self._generate = generate
+        self._options = options
+        self._canvas = canvas
+        self._frame = frame
+        self._versions = (False, True) if effect else (False,)
+        self._labels: Array | None = None
+        self._weight: Array | None = None
+        #: With the lesion, and without it where the effect is asked for:
+        #: b0, DWI, what is filled, and the grain of b0 and of DWI.
+        self._sketch: dict[bool, list[Array | None]] = {bare: [None] * 5 for bare in self._versions}
+        #: b0 and DWI by the network, without grain and noise.
+        self._painted = {bare: np.zeros((2, *self.shape), np.float32) for bare in self._versions}
+        self._quality = np.full(self.shape[self.axis], _OLD)
+
+    def prepare(self) -> None:
+        """See :class:`..stage.Stage`."""
+        self._canvas.prepare()
+
+    def repaint(self, lesion: Array, box: Box) -> None:
+        """See :class:`..stage.Stage`."""
+        canvas = self._canvas
+        self._labels = put(self._labels, canvas.labels_in(lesion, box)[0], box)
+        for bare in self._versions:
+            new = drawn_sketch(canvas, lesion, box, bare=bare)
+            painting = new.painting
+            parts = (painting.b0, painting.dwi, painting.filled, new.grain_b0, new.grain_dwi)
+            self._sketch[bare] = [
+                put(target, part, box) for target, part in zip(self._sketch[bare], parts, strict=True)
+            ]
+        if len(self._versions) > 1:
+            weight = softened(lesion, canvas.draw.blur_mm, canvas.spacing, box)
+            self._weight = put(self._weight, weight, box)
+        self._quality[box[self.axis]] = _OLD
+
+    def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
+        """See :class:`..stage.Stage`."""
+        self._bring_up_to_date(range(self.shape[self.axis]) if slices is None else slices, exact)
+        draw = self._canvas.draw
+        _, _, filled, grain_b0, grain_dwi = self._sketch_of(False, slices)
+        b0, dwi = (self.picked(image, slices) for image in self._painted[False])
+        effect = None
+        if self._weight is not None:
+            bare = [self.picked(image, slices) for image in self._painted[True]]
+            weight = self.picked(self._weight, slices)
+            effect = effect_of((b0, dwi), (bare[0], bare[1]), weight, draw.b_value)
+        noise = self._canvas.noise_of(slices, self.axis)
+        b0, dwi, adc = add_noise(b0 * grain_b0, dwi * grain_dwi, filled, draw, noise)
+        return Rendering(b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, draw.record())
+
+    def _bring_up_to_date(self, slices: Sequence[int], exact: bool) -> None:
+        flat = self._options.dimensions == 2
+        least = _EXACT if exact else _APPROXIMATE
+        wanted = [number for number in slices if self._quality[number] < least]
+        if not wanted:
+            return
+        count = self.shape[self.axis]
+        if flat or exact:
+            looked_at = wanted if flat else list(range(count))
+            self._store(looked_at, [*range(len(looked_at))], looked_at)
+            self._quality[looked_at] = _EXACT
+            return
+        for group in _groups(wanted, _AROUND):
+            first, last = max(group[0] - _AROUND, 0), min(group[-1] + _AROUND, count - 1)
+            self._store(group, [number - first for number in group], list(range(first, last + 1)))
+            self._quality[group] = _APPROXIMATE
+
+    def _store(self, slices: list[int], places: list[int], looked_at: list[int]) -> None:
+        """Paint the slices ``looked_at`` together and keep those at ``places``: ``slices``."""
+        target: list[Any] = [slice(None)] * 4
+        target[1 + self.axis] = slices
+        for bare in self._versions:
+            painted = np.stack(self._paint(looked_at, bare))
+            self._painted[bare][tuple(target)] = np.take(painted, places, 1 + self.axis)
+
+    def _paint(self, slices: list[int], bare: bool) -> tuple[Array, Array]:
+        """b0 and DWI of slices without noise on the map's own grid, painted together."""
+        draw = self._canvas.draw
+        sketch_b0, sketch_dwi, *_ = self._sketch_of(bare, slices)
+        sketch_adc = adc_from(sketch_b0, sketch_dwi, draw.b_value)
+        log_b0, change = self._correction(slices, sketch_b0, sketch_adc, bare)
+        # Only the correction is interpolated; the sketch has the map's own resolution.
+        b0 = sketch_b0 * np.exp(np.clip(log_b0, -REACH, REACH))
+        adc = np.maximum(sketch_adc + change, 0.0)
+        return b0, dwi_from(b0, adc, draw.b_value)
+
+    def _correction(
+        self, slices: list[int], sketch_b0: Array, sketch_adc: Array, bare: bool
+    ) -> tuple[Array, Array]:
+        """What the network changes: of log b0, and of ADC. Nothing in slices that show no head."""
+        frame, known = self._frame_of(slices)
+        result = np.zeros((2, *sketch_b0.shape), np.float32)
+        if not known:
+            return result[0], result[1]
+        assert self._labels is not None
+        assert self.lesion is not None
+        numbers = [slices[n] for n in known]
+        classes = frame.forward(self.picked(self._labels, numbers), order=0)
+        if not bare:
+            lesion = frame.forward(self.picked(self.lesion, numbers).astype(np.float32)) > 0.5
+            classes = np.where(lesion, LESION, classes)
+        inputs = np.stack([frame.forward(self.picked(image, known)) for image in (sketch_b0, sketch_adc)])
+        painted = self._generate(classes, inputs)
+        empty = inputs[0] <= 0
+        log_b0 = np.where(empty, 0.0, np.log(np.maximum(painted[0], 1e-5) / np.maximum(inputs[0], 1e-5)))
+        change = np.where(empty, 0.0, painted[1] - inputs[1])
+        target: list[Any] = [slice(None)] * 4
+        target[1 + self.axis] = known
+        result[tuple(target)] = np.stack([frame.back(log_b0), frame.back(change)])
+        return result[0], result[1]
+
+    def _frame_of(self, slices: list[int]) -> tuple[Frame, list[int]]:
+        """The frame of slices, put one on the other, and which of them (by place in the list) it holds."""
+        flat = self._options.dimensions == 2
+        if not flat and len(slices) == self.shape[self.axis]:
+            return self._frame, list(range(len(slices)))
+        start = int(self._frame.start[2])
+        known = [n for n, z in enumerate(slices) if 0 <= z - start < self._frame.shape[2]]
+        return self._frame.of_slices(len(known), 1 if flat else self._options.multiple[2]), known
+
+    def _sketch_of(self, bare: bool, slices: Sequence[int] | None) -> list[Array]:
+        return [self.picked(array, slices) for array in self._sketch[bare] if array is not None]
+
+
+def _groups(numbers: Sequence[int], gap: int) -> list[list[int]]:
+    """Numbers in order, those together that are at most ``gap`` apart."""
+    groups: list[list[int]] = []
+    for number in sorted(numbers):
+        if groups and number - groups[-1][-1] <= gap:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return groups

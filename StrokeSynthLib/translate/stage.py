@@ -1,0 +1,81 @@
+"""A translator at work on one map while its lesion changes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .boxes import Box, changed, grown, whole
+from .output import Rendering
+
+Array = npt.NDArray[Any]
+
+
+class Stage(ABC):
+    """What of an image does not depend on the lesion is computed once, what does is painted where it changed.
+
+    1. :meth:`change` gives the lesion, again and again, and says which slices that changes.
+    2. :meth:`draw` gives the images of some slices, or of all.
+
+    An image drawn whole and one drawn slice by slice, in any order and with any lesions in between, are
+    the same, bit for bit on the processor, except where ``exact`` is false.
+
+    Parameters
+    ----------
+    shape
+        Of the map, (x, y, z) in RAS+ order.
+    axis
+        Across slices.
+    reach
+        How far a voxel of the lesion changes the image (voxels along each axis).
+    """
+
+    def __init__(self, shape: tuple[int, ...], axis: int, reach: Sequence[int]) -> None:
+        self.shape = shape
+        self.axis = axis
+        self.reach = tuple(reach)
+        self.lesion: Array | None = None
+
+    def change(self, lesion: Array) -> range:
+        """Take another lesion (boolean, of the map's shape); the numbers of the slices that it changes."""
+        first = self.lesion is None
+        box = whole(self.shape) if self.lesion is None else changed(self.lesion, lesion)
+        if box is None:
+            return range(0)
+        self.lesion = lesion.copy()
+        box = box if first else grown(box, self.reach, self.shape)
+        self.repaint(self.lesion, box)
+        return range(box[self.axis].start, box[self.axis].stop)
+
+    @abstractmethod
+    def repaint(self, lesion: Array, box: Box) -> None:
+        """Bring a box up to date with the lesion; nothing outside of it depends on what changed."""
+        ...
+
+    @abstractmethod
+    def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
+        """Images of slices, one after the other along ``axis``; of all of them in order where None.
+
+        ``exact=False`` allows what is faster and a little different.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Compute now what is otherwise computed when it is first needed, so that no stroke waits for it."""
+        return
+
+    def picked(self, array: Array, slices: Sequence[int] | None) -> Array:
+        """Slices of an array of the map's shape."""
+        return array if slices is None else np.take(array, list(slices), self.axis)
+
+
+def put(target: Array | None, part: Array, box: Box) -> Array:
+    """``part`` written into ``target`` at ``box``; where there is no target yet it is the whole."""
+    if target is None:
+        return part
+    target[box] = part
+    return target
