@@ -10,6 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .filters import components
+from .preprocess import Prepared
+from .skull_base import drop_susceptibility, without_susceptibility
+
+__all__ = [
+    "Decision", "dice", "drop_susceptibility", "mean_dice", "tune_decision", "without_specks",
+]  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -29,16 +35,29 @@ class Decision:
         Probability from which a voxel is lesion.
     smallest_ml
         Components (26 neighbors) smaller than this are dropped.
+    skull_base
+        Whether components near the skull base count only if their ADC is low (:mod:`.skull_base`). That is
+        decided in the canonical frame, by :meth:`in_frame`, before the map comes to the DWI's grid.
     """
 
     threshold: float = 0.5
     smallest_ml: float = 0.0
+    skull_base: bool = False
+
+    def in_frame(self, probability: Array, prepared: Prepared, tissue: Array | None = None) -> Array:
+        """The probability map (x, y, z) of the canonical frame that is to be decided on the DWI's grid.
+
+        ``tissue``: numbers of :data:`..schema.TISSUES` in that frame, or None.
+        """
+        if not self.skull_base:
+            return probability
+        return without_susceptibility(probability, prepared, tissue, self.threshold)
 
     def apply(self, probability: Array, voxel_ml: float) -> Array:
         """uint8 mask of a probability map."""
         return without_specks(probability >= self.threshold, self.smallest_ml / voxel_ml)
 
-    def config(self) -> dict[str, float]:
+    def config(self) -> dict[str, float | bool]:
         """As JSON."""
         return asdict(self)
 

@@ -20,6 +20,7 @@ from .inputs import images_of
 from .options import NetworkOptions
 from .preprocess import FrameOptions, Prepared, prepare
 from .segmenter import Prediction
+from .skull_base import without_susceptibility
 from .typicality import Typicality
 
 Array = npt.NDArray[Any]
@@ -32,12 +33,15 @@ class UNetSegmenter:
     1. The examination is brought to the canonical frame (:mod:`.preprocess`).
     2. The network gives every slice's logits (:mod:`.engines`); where the model says so, averaged with
        those of the left-right flipped slices.
-    3. Logits become probabilities (:mod:`.calibration`), which are brought to the grid of the DWI and decided
-       there; what is unlike the examinations that the model knows is said (:mod:`.typicality`).
+    3. Logits become probabilities (:mod:`.calibration`); what is bright at the skull base without a low ADC
+       stays below the threshold (:mod:`.skull_base`).
+    4. Probabilities are brought to the grid of the DWI and decided there; what is unlike the examinations
+       that the model knows is said (:mod:`.typicality`).
 
     The model's config may hold, beside what training writes: ``calibration`` and ``typicality``, ``flips``
-    (whether to average with the flipped examination; true where it is not said) and ``map_margin`` (mm kept
-    around the brain for semantic maps, so that they show the scalp; else the lesions' own).
+    (whether to average with the flipped examination; true where it is not said), ``skull_base`` (whether to
+    apply that rule; true of networks that name tissues) and ``map_margin`` (mm kept around the brain for
+    semantic maps, so that they show the scalp; else the lesions' own).
 
     Parameters
     ----------
@@ -57,6 +61,7 @@ class UNetSegmenter:
             self._flips = bool(model.config.get("flips", True))
             self._calibration = Calibration.from_config(model.config.get("calibration"))
             self._typicality = Typicality.from_config(model.config.get("typicality"))
+            self._skull_base = bool(model.config.get("skull_base", self._options.tissues))
             margin = float(model.config.get("map_margin", self._frame.margin))
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(
@@ -87,7 +92,8 @@ class UNetSegmenter:
         makes_map = semantic_map and self._options.tissues
         wants_tissue = self._typicality is not None or (makes_map and self._map_frame == self._frame)
         prepared, found = self.examine(dwi, adc, tissue=wants_tissue)
-        inside = self._probability(found, prepared)
+        tissue = None if found.tissue is None else found.tissue.transpose(1, 2, 0)
+        inside = self._decision.in_frame(self._probability(found, prepared), prepared, tissue)
         probability = prepared.frame.volume(inside)
         mask = self._decision.apply(probability.array, probability.grid.voxel_ml)
         return Prediction(
@@ -121,11 +127,15 @@ class UNetSegmenter:
         calibrated = self._calibration.probability(found.lesion, prepared.adc is not None)
         return np.asarray(calibrated.transpose(1, 2, 0) * prepared.brain, np.float32)
 
+    def _accepted(self, probability: Array, found: NetworkOutput, prepared: Prepared) -> Array:
+        if not self._skull_base:
+            return probability
+        return without_susceptibility(probability, prepared, _tissue(found), self._decision.threshold)
+
     def _unlike(self, prepared: Prepared, found: NetworkOutput, probability: Array) -> tuple[str, ...]:
         if self._typicality is None:
             return ()
-        tissue = None if found.tissue is None else found.tissue.transpose(1, 2, 0)
-        return self._typicality.reasons(prepared, tissue, probability, found.features)
+        return self._typicality.reasons(prepared, _tissue(found), probability, found.features)
 
     def _uncertainty(self, prepared: Prepared, probability: Array) -> Volume:
         """Entropy of the mean over the examination as it is and changed ones, on the grid of the DWI."""
@@ -142,11 +152,16 @@ class UNetSegmenter:
         if self._map_frame != self._frame:
             prepared = prepare(dwi, adc, self._map_frame)
             found = self._answer(prepared, images_of(prepared), tissue=True)
-        assert found.tissue is not None
-        tissue, frame = found.tissue.transpose(1, 2, 0), prepared.frame
+        tissue, frame = _tissue(found), prepared.frame
+        assert tissue is not None
         left = prepared.plane.left(tissue.shape, frame.spacing)
         classes = np.where(left, np.array(CLASS_ON_LEFT)[tissue], np.array(CLASS_ON_RIGHT)[tissue])
         return dwi.with_array(frame.labels_back(classes.astype(np.uint8)), Storage("uint8"))
+
+
+def _tissue(found: NetworkOutput) -> Array | None:
+    """Tissue numbers (x, y, z)."""
+    return None if found.tissue is None else found.tissue.transpose(1, 2, 0)
 
 
 def entropy(probability: Array) -> Array:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from StrokeSynthLib.segment.decision import Decision
 from StrokeSynthLib.segment.preprocess import Prepared, prepare
 from StrokeSynthLib.segment.skull_base import drop_susceptibility, skull_base, without_susceptibility
 from StrokeSynthLib.volume import Volume
@@ -114,3 +115,12 @@ def test_it_works_on_an_image_of_few_slices() -> None:
     prepared = prepare(flat, Volume(case.adc.array[:, :, 13:16].copy(), case.dwi.affine))
     mask = prepared.dwi > 0.9
     assert drop_susceptibility(mask, prepared).shape == mask.shape
+
+
+def test_the_decision_applies_the_rule_only_where_the_model_asks_for_it() -> None:
+    artifact = spot(low=True)
+    prepared = with_adc(artifact, 0.8)
+    probability = np.where(artifact, np.float32(0.9), np.float32(0.1))
+    assert Decision().in_frame(probability, prepared) is probability
+    assert (Decision(skull_base=True).in_frame(probability, prepared) < 0.5).all()
+    assert Decision(**Decision(0.4, 0.02, True).config()) == Decision(0.4, 0.02, True)  # type: ignore[arg-type]
