@@ -224,7 +224,7 @@ def segment_cohort(
 
     folders = SegmentationPaths(out, probability, uncertainty, semantic_map)
     cases = open_cohort(cohort).cases
-    _check_folders(folders, cases)
+    _check_folders(folders, cohort, cases)
     name = model or default_segmenter()
     segmenter = open_segmenter(name, device)
     meaning = _meaning_of_probability(name)
@@ -265,10 +265,12 @@ def _say_unlike(reasons: Sequence[str], say: Say) -> None:
         say(f"notice: {reason}")
 
 
-def _check_folders(folders: SegmentationPaths, cases: Sequence[CaseFiles]) -> None:
+def _check_folders(folders: SegmentationPaths, cohort: Path, cases: Sequence[CaseFiles]) -> None:
     """Refuse folders in which a result would replace an input or another result."""
     for folder in folders.named():
         check_output_folder(folder)
+        if folder.resolve() == cohort.resolve():
+            raise BadInputError(f"{folder}: is the cohort, which is never written to; choose another folder.")
     outputs = [path for files in cases for path in folders.of_case(files.name).named()]
     inputs = [
         path for files in cases for path in (files.dwi, files.adc, files.b0, files.lesion, files.semantic_map)

@@ -50,6 +50,10 @@ def run_study(
     for folder in (plan.out, plan.maps):
         if folder is not None:
             check_output_folder(folder)
+            if folder.resolve() in (plan.cohort.resolve(), plan.test.resolve()):
+                raise BadInputError(
+                    f"{folder}: is one of the cohorts, which are never written to; choose another folder."
+                )
     runs = plan.runs()
     missing = [run for run in runs if run.finished(plan) is None]
     if missing:

@@ -105,6 +105,8 @@ def test_a_study_looks_first_whether_it_can_be_written(tmp_path: Path) -> None:
     missing = tmp_path / "no cohort"
     with pytest.raises(BadInputError, match="file: is a file"):
         run_study(StudyPlan(missing, missing, tmp_path / "file"))
+    with pytest.raises(BadInputError, match="is one of the cohorts"):
+        run_study(StudyPlan(missing, tmp_path / "test", missing))
     with pytest.raises(BadInputError, match=r"file/maps: cannot be written"):
         run_study(StudyPlan(missing, missing, tmp_path / "out", maps=tmp_path / "file" / "maps"))
 

@@ -230,7 +230,8 @@ def test_programs_get_volumes_doubts_and_skipped_cases(
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"out": "c"}, "is an input and would be overwritten"),
+        ({"out": "c"}, "is the cohort, which is never written to"),
+        ({"out": "c/labelsTr"}, "is an input and would be overwritten"),
         ({"out": "m", "probability": "m"}, "two outputs"),
         ({"out": "file"}, "is a file"),
         ({"out": "m", "semantic_map": "file/maps"}, "cannot be written"),
@@ -245,8 +246,6 @@ def test_masks_of_a_cohort_replace_nothing(
     exam.write(tmp_path / "c" / "labelsTr", "a.nii.gz", "msk")
     reference = sha256_of(tmp_path / "c" / "labelsTr" / "a.nii.gz")
     paths = {name: tmp_path / place for name, place in wanted.items()}
-    if wanted["out"] == "c":
-        paths["out"] = tmp_path / "c" / "labelsTr"
     out = paths.pop("out")
     with pytest.raises(BadInputError, match=words):
         segment_cohort(tmp_path / "c", out, **paths)
