@@ -20,7 +20,6 @@ from .inputs import images_of
 from .options import NetworkOptions
 from .preprocess import FrameOptions, Prepared, prepare
 from .segmenter import Prediction
-from .skull_base import without_susceptibility
 from .typicality import Typicality
 
 Array = npt.NDArray[Any]
@@ -33,15 +32,13 @@ class UNetSegmenter:
     1. The examination is brought to the canonical frame (:mod:`.preprocess`).
     2. The network gives every slice's logits (:mod:`.engines`); where the model says so, averaged with
        those of the left-right flipped slices.
-    3. Logits become probabilities (:mod:`.calibration`); what is bright at the skull base without a low ADC
-       stays below the threshold (:mod:`.skull_base`).
-    4. Probabilities are brought to the grid of the DWI and decided there; what is unlike the examinations
-       that the model knows is said (:mod:`.typicality`).
+    3. Logits become probabilities (:mod:`.calibration`), which are brought to the grid of the DWI and decided
+       there (:mod:`.decision`); what is unlike the examinations that the model knows is said
+       (:mod:`.typicality`).
 
     The model's config may hold, beside what training writes: ``calibration`` and ``typicality``, ``flips``
-    (whether to average with the flipped examination; true where it is not said), ``skull_base`` (whether to
-    apply that rule; true of networks that name tissues) and ``map_margin`` (mm kept around the brain for
-    semantic maps, so that they show the scalp; else the lesions' own).
+    (whether to average with the flipped examination; true where it is not said) and ``map_margin`` (mm kept
+    around the brain for semantic maps, so that they show the scalp; else the lesions' own).
 
     Parameters
     ----------
@@ -61,7 +58,6 @@ class UNetSegmenter:
             self._flips = bool(model.config.get("flips", True))
             self._calibration = Calibration.from_config(model.config.get("calibration"))
             self._typicality = Typicality.from_config(model.config.get("typicality"))
-            self._skull_base = bool(model.config.get("skull_base", self._options.tissues))
             margin = float(model.config.get("map_margin", self._frame.margin))
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(
@@ -90,11 +86,10 @@ class UNetSegmenter:
         examination, slightly changed each time: 0 sure, 1 undecided.
         """
         makes_map = semantic_map and self._options.tissues
-        wants_tissue = self._typicality is not None or (makes_map and self._map_frame == self._frame)
-        prepared, found = self.examine(dwi, adc, tissue=wants_tissue)
-        tissue = None if found.tissue is None else found.tissue.transpose(1, 2, 0)
-        inside = self._decision.in_frame(self._probability(found, prepared), prepared, tissue)
-        probability = prepared.frame.volume(inside)
+        # Tissues also tell bone from fluid and one contrast from another, and cost next to nothing.
+        prepared, found = self.examine(dwi, adc, tissue=True)
+        inside = self._probability(found, prepared)
+        probability = prepared.frame.volume(self._decision.in_frame(inside, prepared, _tissue(found)))
         mask = self._decision.apply(probability.array, probability.grid.voxel_ml)
         return Prediction(
             probability.with_array(mask),
@@ -126,11 +121,6 @@ class UNetSegmenter:
         """Probability of lesion in the frame, (x, y, z) float32; 0 outside the brain."""
         calibrated = self._calibration.probability(found.lesion, prepared.adc is not None)
         return np.asarray(calibrated.transpose(1, 2, 0) * prepared.brain, np.float32)
-
-    def _accepted(self, probability: Array, found: NetworkOutput, prepared: Prepared) -> Array:
-        if not self._skull_base:
-            return probability
-        return without_susceptibility(probability, prepared, _tissue(found), self._decision.threshold)
 
     def _unlike(self, prepared: Prepared, found: NetworkOutput, probability: Array) -> tuple[str, ...]:
         if self._typicality is None:

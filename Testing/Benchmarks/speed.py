@@ -61,41 +61,31 @@ ENGINE = """
 import json, resource, sys, time
 import numpy as np
 name, path, channels, count, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
-inputs = np.random.default_rng(0).normal(0.5, 1, (count, 1, channels, 80, 96)).astype(np.float32)
+inputs = np.random.default_rng(0).normal(0.5, 1, (count, channels, 80, 96)).astype(np.float32)
 begin = time.process_time()
-if name == "onnxruntime":
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
-    run = lambda x: session.run(["lesion", "features"], {"slices": x})
-elif name == "openvino":
+if name == "OpenVINO":
     import openvino
     core = openvino.Core()
-    whole = core.read_model(path)
+    whole = core.read_model(path + "/network.onnx")
     kept = [o.get_node() for o in whole.outputs if "tissue" not in o.get_names()]
     part = openvino.Model(kept, whole.get_parameters())
     settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(part, "CPU", settings).create_infer_request()
-    run = lambda x: request.infer([x], share_inputs=True)
+    everything = lambda: [request.infer([x[None]], share_inputs=True) for x in inputs]
 else:
-    import torch
-    from pathlib import Path
-    from StrokeSynthLib.device import choose_device
     from StrokeSynthLib.modelfolder import open_model
-    from StrokeSynthLib.segment.options import NetworkOptions
-    from StrokeSynthLib.segment.torch_engine import TorchEngine
-    torch.set_num_threads(threads)
-    model = open_model(Path(path).parent)
-    network = NetworkOptions.from_config(model.config["network"])
-    engine = TorchEngine.open(model, network, choose_device("cpu"))
-    flat = inputs[:, 0]
-    run = None
+    from StrokeSynthLib.segment.engines import OnnxEngine
+    model = open_model(path)
+    if name == "PyTorch":
+        from StrokeSynthLib.device import choose_device
+        from StrokeSynthLib.segment.options import NetworkOptions
+        from StrokeSynthLib.segment.torch_engine import TorchEngine
+        network = NetworkOptions.from_config(model.config["network"])
+        engine = TorchEngine.open(model, network, choose_device("cpu"))
+    else:
+        engine = OnnxEngine(model, threads)
+    everything = lambda: engine.run(count, lambda k: inputs[k.start : k.stop])
 start = time.process_time() - begin
-def everything():
-    if run is None:
-        return engine.run(count, lambda k: flat[k.start : k.stop])
-    return [run(x) for x in inputs]
 everything()
 before = time.process_time()
 everything()
@@ -191,17 +181,17 @@ def engines(options: argparse.Namespace) -> list[dict[str, Any]]:
     model = open_model(options.model)
     network = model.config["network"]
     channels = 2 * network["depth"] + 5
-    pythons = {"onnxruntime": sys.executable, "torch": sys.executable}
+    pythons = {"ONNX Runtime": sys.executable, "PyTorch": sys.executable}
     if options.openvino:
-        pythons["openvino"] = str(options.openvino / "bin" / "python")
-    exported = str(find_model(options.model) / "network.onnx")
+        pythons["OpenVINO"] = str(options.openvino / "bin" / "python")
+    folder = str(find_model(options.model))
     rows: list[dict[str, Any]] = []
     for count, threads in ((73, 1), (25, 1), (73, 2)):
         found: dict[str, list[list[float]]] = {name: [] for name in pythons}
         for _ in range(options.turns):
             for name, python in pythons.items():
                 answer = subprocess.run(
-                    [python, "-c", ENGINE, name, exported, str(channels), str(count), str(threads)],
+                    [python, "-c", ENGINE, name, folder, str(channels), str(count), str(threads)],
                     capture_output=True, text=True, check=True,
                     env={**os.environ, "OMP_NUM_THREADS": str(threads)},
                 )  # fmt: skip
@@ -260,8 +250,8 @@ Weights: {sizes}.
 ## The network alone
 
 Slices of 80x96 voxels, CPU seconds; start is importing the engine and loading the network. OpenVINO was
-measured and is not used: it takes longer to start, and importing it starts a process that reports
-its use.
+measured and is not used: it takes longer to start, and importing it starts a process that reports its
+use.
 
 | engine | slices | threads | start | computing | peak memory, MB |
 | --- | --- | --- | --- | --- | --- |
