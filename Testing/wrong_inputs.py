@@ -218,10 +218,12 @@ def _adc_elsewhere(case: Case, rng: np.random.Generator) -> WrongInput:
     return WrongInput(case.dwi, case.adc.from_canonical(array))
 
 
-def _with_own_adc(make: Callable[..., Volume]) -> Callable[[Case, np.random.Generator], WrongInput]:
+def _with_own_adc(
+    make: Callable[..., Volume], *, stripped: bool = True
+) -> Callable[[Case, np.random.Generator], WrongInput]:
     """``make`` an image as DWI; half of the time the examination's right ADC comes with it.
 
-    What was removed around the DWI (skull, background) is removed here too.
+    With ``stripped``, what was removed around the DWI (skull, background) is removed here too.
     """
 
     def made(case: Case, rng: np.random.Generator) -> WrongInput:
@@ -229,7 +231,7 @@ def _with_own_adc(make: Callable[..., Volume]) -> Callable[[Case, np.random.Gene
         lesion = None if case.lesion is None else case.lesion.array
         image = make(case.semantic_map, lesion, rng)
         outside = case.dwi.array <= 0
-        if outside.mean() > 0.3:
+        if stripped and outside.mean() > 0.3:
             image = image.with_array(np.where(outside, np.float32(0), image.array))
         return WrongInput(image, case.adc if rng.random() < 0.5 else None)
 
@@ -258,7 +260,7 @@ KINDS: dict[str, Maker] = {
     "T1": _with_own_adc(t1_like),
     "T2": _with_own_adc(t2_like),
     "FLAIR": _with_own_adc(flair_like),
-    "CT": _with_own_adc(ct_like),
+    "CT": _with_own_adc(ct_like, stripped=False),
     "b0": _b0,
     "ADC as DWI": _given("adc", None),
     "DWI and ADC swapped": _given("adc", "dwi"),

@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-#: Share of the known points, held out while fitting, that lie within the limit.
-QUANTILE = 0.995
-#: The limit is moved out by this factor: a few dozen people do not show how far people differ.
-_ROOM = 1.2
+#: The limit is this quantile of known points that were held out while fitting, times the room. The farthest
+#: ones tell little: among examinations spread on purpose some are as odd as wrong inputs are.
+QUANTILE, _ROOM = 0.975, 1.25
 _FOLDS = 5
 
 

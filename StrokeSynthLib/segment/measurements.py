@@ -35,6 +35,8 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "fluid": ("lateral-ventricle", "third-ventricle", "csf"),
     "ventricle": ("lateral-ventricle",),
 }
+#: Their mean against white matter tells a DWI from a T1-weighted image, where all of them are darker.
+_GRAYS = ("cortex", "deep", "cerebellum")
 _LESION = 0.2
 
 
@@ -167,6 +169,7 @@ def _contrast(prepared: Prepared, tissue: Array, probability: Array | None) -> d
     for group, median in medians.items():
         if group != "white" and medians.get("white", 0.0) > 0:
             values[f"{group}_to_white"] = median / medians["white"]
-    if "white" in medians:
-        values["white"] = medians["white"]
+    grays = [values[f"{group}_to_white"] for group in _GRAYS if f"{group}_to_white" in values]
+    if len(grays) == len(_GRAYS):
+        values["gray_to_white"] = float(np.exp(np.mean(np.log(np.maximum(grays, 0.01)))))
     return values

@@ -34,7 +34,7 @@ _SHAPE = (SIZE, SIZE, SIZE)
 #: Brighter than this (normal tissue is 1) is cut off: lesions say nothing about the pose.
 _BRIGHTEST = 1.2
 #: Angles at which the upright template is tried (degrees, nose down and nose up).
-_NODS = (0.0, -24.0, -12.0, 12.0, 24.0)
+_NODS = (0.0, -36.0, -24.0, -12.0, 12.0, 24.0, 36.0)
 UPRIGHT = "RAS"
 
 
