@@ -2,8 +2,9 @@
 
     python Testing/Benchmarks/finish_shipped.py --cohorts WORK --model WORK/acute --workers 4
 
-Everything is fitted on the calibration cohorts (people 11 and 12, reserved masks), with and without ADC; no
-test case is looked at. Writes ``StrokeSynthLib/models/acute`` and ``finish_shipped.json``.
+Everything is fitted on the calibration cohorts (people 11 and 12, new people of the population model,
+reserved masks), with and without ADC; no test case is looked at. Writes ``StrokeSynthLib/models/acute``
+and ``finish_shipped.json``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -111,7 +113,7 @@ def main() -> None:
     arguments = parser.parse_args()
     files = [
         case
-        for kind in ("named", "wide")
+        for kind in ("named", "wide", "people")
         for case in open_cohort(arguments.cohorts / f"calibration-{kind}").cases[: arguments.cases]
     ]
     model = open_model(arguments.model)
@@ -123,6 +125,7 @@ def main() -> None:
     calibration, curves = fit_calibration(samples)
     typicality = fit_typicality(known)
     decision, dice = chosen_decision(found, calibration)
+    decision = replace(decision, skull_base=True)
     gain = scored(found, "with_adc", "flipped", calibration, decision) - scored(
         found, "with_adc", "logit", calibration, decision
     )

@@ -6,7 +6,8 @@ Split by person before anything is made, for anatomies and for lesions alike:
   that are neither on the saved test list nor reserved, and procedural lesions; scans past every named
   protocol (``--scanner wide``);
 * clinic: people 1 to 10, the masks of training, named protocols;
-* calibration: people 11 and 12, 100 reserved masks, named protocols and wide ones;
+* calibration: people 11 and 12 on named protocols and wide ones, and new people of the population model (two
+  people do not show how far people differ) on named ones; 100 reserved masks;
 * test: people 13 to 15, the saved list of 200 masks, every named protocol and the held-out one.
 
     python Testing/Benchmarks/shipped_cohorts.py --data DIR --out WORK --workers 4
@@ -57,6 +58,7 @@ PARTS = (
     Part("training-4", 250, None, None, "wide", 4004),
     Part("calibration-named", 60, "calibration", "calibration", "mixed", 4101, 0.1),
     Part("calibration-wide", 60, "calibration", "calibration", "wide", 4102, 0.1),
+    Part("calibration-people", 80, None, "calibration", "mixed", 4103, 0.1),
     # What a hospital would have: for networks to compare with, and for fine-tuning.
     Part("clinic", 200, "training", "training", "mixed", 4301, 0.1),
     *(
