@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..volume import Volume
 from .examples import check_labels
-from .output import check_inputs, images_of
+from .output import Origin, check_inputs, placed
 from .stage import Stage
 from .translator import Background, SyntheticImages
 
@@ -37,10 +37,11 @@ class DrawingTranslator(ABC):
         labels = check_labels(canonical.array, str(semantic_map.source or "the semantic map"))
         stage = self.stage(labels, canonical.spacing, seed, effect=background is not None)
         stage.change(lesion_array(lesion, labels.shape))
-        return images_of(
-            stage.draw(), semantic_map=semantic_map, lesion=lesion, background=background, kind=self.kind,
-            model_hash=self.model_hash, seed=seed,
-        )  # fmt: skip
+        rendering = stage.draw()
+        images = placed(rendering, semantic_map, background)
+        origin = Origin(semantic_map, lesion, background, self.kind, self.model_hash, seed)
+        record = origin.record(images, rendering.parameters)
+        return SyntheticImages(images.dwi, images.adc, images.b0, images.b_value, record)
 
     @abstractmethod
     def stage(

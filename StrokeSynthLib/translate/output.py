@@ -61,42 +61,64 @@ def effect_of(
     return LesionEffect(b0_ratio.astype(np.float32), (adc[0] / adc[1]).astype(np.float32), weight)
 
 
-def images_of(
-    rendering: Rendering, *, semantic_map: Volume, lesion: Volume | None, background: Background | None,
-    kind: str, model_hash: str, seed: int,
-) -> SyntheticImages:  # fmt: skip
-    """Bring a rendering to the map's own axis order, into the patient's images if given, with its record."""
-    like = semantic_map
+@dataclass(frozen=True)
+class Placed:
+    """A rendering in the map's own axis order.
+
+    ``sources``: where each image's voxels outside the lesion come from, in background-preserving mode.
+    """
+
+    dwi: Volume
+    adc: Volume
+    b0: Volume
+    b_value: float
+    sources: Mapping[str, str] | None
+
+
+def placed(rendering: Rendering, like: Volume, background: Background | None) -> Placed:
+    """Bring a rendering to the axis order of ``like``, into the patient's images if they are given."""
 
     def volume(array: Array) -> Volume:
         turned = like.from_canonical(np.asarray(array, np.float32))
         return Volume(turned.array, like.affine)
 
     dwi, adc, b0 = (volume(a) for a in (rendering.dwi, rendering.adc, rendering.b0))
-    sources: dict[str, str] | None = None
-    b_value = rendering.b_value
-    if background is not None and rendering.effect is not None:
-        e = rendering.effect
-        turned = [like.from_canonical(a).array for a in (e.b0_ratio, e.adc_ratio, e.weight)]
-        kept = preserve(background, LesionEffect(*turned))
-        dwi, adc, b0 = kept.dwi, kept.adc or adc, kept.b0 or b0
-        sources = {"DWI": "patient", "ADC": kept.adc_source, "b0": kept.b0_source}
-        b_value = background.b_value
-    parents = {"SemanticMap": semantic_map, "Lesion": lesion}
-    if background is not None:
-        parents |= {
-            "BackgroundDWI": background.dwi,
-            "BackgroundADC": background.adc,
-            "BackgroundB0": background.b0,
-        }
-    record = provenance.record(
-        synthetic=True,
-        Description=_WHOLE if background is None else _PARTLY,
-        Translator=kind, ModelHash=model_hash, Seed=seed, BValue=b_value,
-        Parents={name: provenance.content_hash(v) for name, v in parents.items() if v is not None},
-        OutsideLesion=sources, Parameters=dict(rendering.parameters),
-    )  # fmt: skip
-    return SyntheticImages(dwi, adc, b0, b_value, record)
+    if background is None or rendering.effect is None:
+        return Placed(dwi, adc, b0, rendering.b_value, None)
+    e = rendering.effect
+    turned = [like.from_canonical(a).array for a in (e.b0_ratio, e.adc_ratio, e.weight)]
+    kept = preserve(background, LesionEffect(*turned))
+    sources = {"DWI": "patient", "ADC": kept.adc_source, "b0": kept.b0_source}
+    return Placed(kept.dwi, kept.adc or adc, kept.b0 or b0, background.b_value, sources)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What images are made from, for their record."""
+
+    semantic_map: Volume
+    lesion: Volume | None
+    background: Background | None
+    kind: str
+    model_hash: str
+    seed: int
+
+    def record(self, images: Placed, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The sidecar's entries: everything that makes the images again."""
+        parents = {"SemanticMap": self.semantic_map, "Lesion": self.lesion}
+        if self.background is not None:
+            parents |= {
+                "BackgroundDWI": self.background.dwi,
+                "BackgroundADC": self.background.adc,
+                "BackgroundB0": self.background.b0,
+            }
+        return provenance.record(
+            synthetic=True,
+            Description=_WHOLE if self.background is None else _PARTLY,
+            Translator=self.kind, ModelHash=self.model_hash, Seed=self.seed, BValue=images.b_value,
+            Parents={name: provenance.content_hash(v) for name, v in parents.items() if v is not None},
+            OutsideLesion=images.sources, Parameters=dict(parameters),
+        )  # fmt: skip
 
 
 def check_inputs(semantic_map: Volume, lesion: Volume | None, background: Background | None) -> None:

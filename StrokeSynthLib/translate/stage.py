@@ -34,6 +34,9 @@ class Stage(ABC):
         How far a voxel of the lesion changes the image (voxels along each axis).
     """
 
+    #: Whether ``exact=False`` makes a difference.
+    approximates = False
+
     def __init__(self, shape: tuple[int, ...], axis: int, reach: Sequence[int]) -> None:
         self.shape = shape
         self.axis = axis

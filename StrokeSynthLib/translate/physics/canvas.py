@@ -88,7 +88,7 @@ class Canvas:
 
     def labels_in(self, lesion: Array, box: Box) -> tuple[Array, Array]:
         """Classes in a box, with tissue under the whole lesion, and where the image is not empty there."""
-        labels = np.ascontiguousarray(self.labels[box])
+        labels = self.labels[box].copy()
         wrong = lesion[box] & ~IS_PARENCHYMA[labels]
         filled = self.filled[box] | wrong
         return (np.where(wrong, self.nearest[box], labels) if wrong.any() else labels), filled
@@ -127,7 +127,7 @@ class Canvas:
         """Variation of log b0 and log ADC within a lesion, drawn everywhere."""
         _, _, sd_b0, sd_adc, correlation, length = self.draw.lesion
         first, second = self._correlated("lesion b0", "lesion adc", length)
-        mixed = correlation * first + np.sqrt(1.0 - correlation**2) * second
+        mixed = correlation * first + float(np.sqrt(1.0 - correlation**2)) * second
         return np.float32(sd_b0) * first, np.float32(sd_adc) * mixed
 
     def _correlated(self, first: str, second: str, length: float) -> tuple[Array, Array]:

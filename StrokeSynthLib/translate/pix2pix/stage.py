@@ -45,6 +45,7 @@ class Pix2PixStage(Stage):
         softening = softening_reach(canvas.draw.blur_mm, canvas.spacing) if effect else (0, 0, 0)
         reach = [max(pair) for pair in zip(sketch_reach(canvas), softening, strict=True)]
         super().__init__(canvas.shape, slice_axis(canvas.spacing), reach)
+        self.approximates = options.dimensions == 3
         self._generate = generate
         self._options = options
         self._canvas = canvas

@@ -31,7 +31,9 @@ from .stage import Pix2PixStage
 
 Array = npt.NDArray[Any]
 KIND = "pix2pix"
-_SLICES_AT_ONCE = 8
+#: Slices computed together on a graphics card. On the processor each is computed alone, so that it comes out
+#: with the same bits whether one or all of them are asked for.
+_TOGETHER = {"cuda": 8}
 
 
 class Pix2PixTranslator(DrawingTranslator):
@@ -66,24 +68,25 @@ class Pix2PixTranslator(DrawingTranslator):
 
     def _generate(self, classes: Array, sketch: Array) -> Array:
         """Run the network over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
-        labels = torch.from_numpy(classes.astype(np.int64))
-        inputs = torch.from_numpy(sketch.astype(np.float32))
+        labels = torch.from_numpy(classes.astype(np.int64))[None]
+        inputs = torch.from_numpy(sketch.astype(np.float32))[None]
+        flat = self.generator.options.dimensions == 2
+        if flat:
+            labels, inputs = labels[0].permute(2, 0, 1), inputs[0].permute(3, 0, 1, 2)
+        together = _TOGETHER.get(self.device.name, 1)
         with torch.inference_mode(), self.device.autocast():
-            if self.generator.options.dimensions == 3:
-                onehot = torch.nn.functional.one_hot(labels, CLASS_COUNT).movedim(-1, 0).float()[None]
-                result = self._run(onehot, inputs[None])[0]
-                return np.asarray(result.numpy())
-            parts = []
-            for first in range(0, labels.shape[2], _SLICES_AT_ONCE):
-                piece = labels[:, :, first : first + _SLICES_AT_ONCE].permute(2, 0, 1)
-                onehot = torch.nn.functional.one_hot(piece, CLASS_COUNT).movedim(-1, 1).float()
-                parts.append(
-                    self._run(onehot, inputs[..., first : first + _SLICES_AT_ONCE].permute(3, 0, 1, 2))
-                )
-            return np.asarray(torch.cat(parts).permute(1, 2, 3, 0).numpy())
+            parts = [
+                self._run(labels[k : k + together], inputs[k : k + together])
+                for k in range(0, len(labels), together)
+            ]
+        painted = torch.cat(parts)
+        return np.asarray((painted.permute(1, 2, 3, 0) if flat else painted[0]).numpy())
 
-    def _run(self, onehot: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = self.generator(onehot.to(self.device.name), sketch.to(self.device.name))
+    def _run(self, labels: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
+        labels = labels.to(self.device.name)
+        onehot = torch.zeros(len(labels), CLASS_COUNT, *labels.shape[1:], device=labels.device)
+        onehot.scatter_(1, labels[:, None], 1.0)
+        output: torch.Tensor = self.generator(onehot, sketch.contiguous().to(self.device.name))
         return output.float().cpu()
 
 
