@@ -113,7 +113,7 @@ def augment(batch: Batch, drawn: Augmentations, wider: Widening | None = None) -
     images, lesion, brain, tissue = _moved(batch, drawn)
     if wider is not None:
         visible = batch.slabs.adc_known * torch.tensor(1.0 - drawn.hide_adc, dtype=torch.float32)
-        images = widen(images, lesion, tissue, visible, wider)
+        images = widen(images, lesion, brain, tissue, visible, batch.slabs.position, wider)
     images = _degraded(images, drawn)
     images = _contrasted(images, drawn)
     images = _noisy(images, drawn)

@@ -8,6 +8,8 @@ a contrast of its own:
 * a slice is darker than its neighbors, as by motion in one direction's shot;
 * noise is stronger, and correlated as after interpolation;
 * a spot is bright on DWI while its ADC is raised: shine-through, never a lesion (only where ADC is shown);
+* the lower brain's edge is very bright on DWI while its ADC is normal, on one side or both: susceptibility
+  above the petrous bones and the sinuses, brighter than the simulated field makes it;
 * ADC is smoothed, as vendors do.
 
 As in :mod:`.augmentation`, the drawing is apart from the applying.
@@ -29,6 +31,11 @@ from .inputs import ADC, DWI, MIRRORED_ADC, MIRRORED_DWI
 
 Array = npt.NDArray[Any]
 
+#: How far the brain mask reaches past the brain (voxels of 2 mm).
+_BEYOND_BRAIN = 4.0
+_LEFT_RIGHT = torch.tensor([1.0, 0.0])
+_TURN = torch.tensor([-1.0, 1.0])
+
 
 @dataclass(frozen=True)
 class Widening:
@@ -49,6 +56,9 @@ class Widening:
     spots
         (batch, 5): place (shares of the patch), radius (voxels), factor on DWI, factor on ADC; radius 0
         for none.
+    rims
+        (batch, 6): direction of the edge (radians), radius (voxels), factor on DWI and on ADC, 1 for both
+        sides, highest place in the brain (-1 to 1); radius 0 for none.
     smooth_adc
         (batch,) boolean.
     """
@@ -60,6 +70,7 @@ class Widening:
     noise: Array
     noise_seed: int
     spots: Array
+    rims: Array
     smooth_adc: Array
 
 
@@ -93,28 +104,42 @@ def draw(count: int, depth: int, rng: np.random.Generator) -> Widening:
                 rng.uniform(1.15, 1.8, count),
             ]
         ),
+        rims=np.column_stack(
+            [
+                rng.uniform(0, 2 * np.pi, count),
+                np.where(sometimes(0.3), np.exp(rng.uniform(np.log(1.5), np.log(6.0), count)), 0.0),
+                rng.uniform(1.3, 3.5, count),
+                rng.uniform(0.95, 1.12, count),
+                sometimes(0.6),
+                rng.uniform(-0.4, 0.1, count),
+            ]
+        ),
         smooth_adc=sometimes(0.2),
     )
 
 
 def widen(
-    images: Tensor, lesion: Tensor, tissue: Tensor | None, adc_shown: Tensor, drawn: Widening
-) -> Tensor:
+    images: Tensor, lesion: Tensor, brain: Tensor, tissue: Tensor | None, adc_shown: Tensor, position: Tensor,
+    drawn: Widening,
+) -> Tensor:  # fmt: skip
     """Apply to ``images`` (batch, 4, depth, x, y).
 
     Parameters
     ----------
-    lesion
+    lesion, brain
         (batch, depth, x, y), 0 or 1.
     tissue
         (batch, depth, x, y) numbers of tissues, or None where no map is known.
     adc_shown
         (batch,), 0 or 1.
+    position
+        (batch, depth): height in the brain, -1 to 1.
     """
     if tissue is not None:
         images = _tissues(images, tissue, drawn)
     images = _lesion_contrast(images, lesion, drawn)
     images = _spots(images, lesion, adc_shown, drawn)
+    images = _rims(images, lesion, brain, position, drawn)
     images[:, DWI] *= _tensor(drawn.slices)[:, :, None, None]
     images[:, MIRRORED_DWI] *= _tensor(drawn.slices)[:, :, None, None]
     for i in np.flatnonzero(drawn.smooth_adc):
@@ -163,6 +188,36 @@ def _spots(images: Tensor, lesion: Tensor, adc_shown: Tensor, drawn: Widening) -
         images[i, DWI] *= 1 + share * (dwi - 1)
         images[i, ADC] *= 1 + share * (adc - 1)
     return images
+
+
+def _rims(images: Tensor, lesion: Tensor, brain: Tensor, position: Tensor, drawn: Widening) -> Tensor:
+    depth, x, y = images.shape[2:]
+    u, v = torch.arange(float(x))[:, None], torch.arange(float(y))[None, :]
+    for i in np.flatnonzero(drawn.rims[:, 1]):
+        direction, radius, dwi, adc, both, highest = (float(value) for value in drawn.rims[i])
+        inside = brain[i, depth // 2].nonzero().float()
+        if float(position[i, depth // 2]) > highest or len(inside) < 50:
+            continue
+        middle = inside.mean(dim=0)
+        outward = torch.tensor([np.cos(direction), np.sin(direction)], dtype=torch.float32)
+        # The brain mask reaches some voxels past the brain.
+        place = inside[int((inside @ outward).argmax())] - outward * _BEYOND_BRAIN
+        here = _blob(u, v, place, outward, radius)
+        # The other side: the same height, as far from the middle.
+        there = _blob(u, v, 2 * middle * _LEFT_RIGHT + place * (1 - 2 * _LEFT_RIGHT), outward * _TURN, radius)
+        this_side = torch.maximum(here, both * there) * (1 - lesion[i])
+        other_side = torch.maximum(there, both * here)
+        for share, kinds in ((this_side, (DWI, ADC)), (other_side, (MIRRORED_DWI, MIRRORED_ADC))):
+            images[i, kinds[0]] *= 1 + share * (dwi - 1)
+            images[i, kinds[1]] *= 1 + share * (adc - 1)
+    return images
+
+
+def _blob(u: Tensor, v: Tensor, place: Tensor, outward: Tensor, radius: float) -> Tensor:
+    """1 in the middle, 0 outside; longer along the brain's edge than across it."""
+    across = ((u - place[0]) * outward[0] + (v - place[1]) * outward[1]) / radius
+    along = ((v - place[1]) * outward[0] - (u - place[0]) * outward[1]) / (1.8 * radius)
+    return torch.exp(-0.5 * (across**2 + along**2) ** 2)
 
 
 def _correlated_noise(images: Tensor, drawn: Widening) -> Tensor:

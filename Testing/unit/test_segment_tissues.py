@@ -17,7 +17,7 @@ from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.schema import INDEX, TISSUES
 from StrokeSynthLib.segment import widening
 from StrokeSynthLib.segment.dataset import prepare_example
-from StrokeSynthLib.segment.inputs import ADC, DWI
+from StrokeSynthLib.segment.inputs import ADC, DWI, MIRRORED_DWI
 from StrokeSynthLib.segment.options import TrainingOptions
 from StrokeSynthLib.segment.preprocess import FrameOptions
 from StrokeSynthLib.segment.registry import open_segmenter
@@ -150,13 +150,20 @@ def none_drawn(batch: int = 3) -> widening.Widening:
     return replace(
         drawn, tissue_dwi=np.ones_like(drawn.tissue_dwi), tissue_adc=np.ones_like(drawn.tissue_adc),
         lesion=np.ones_like(drawn.lesion), slices=np.ones_like(drawn.slices), noise=np.zeros(batch),
-        spots=np.zeros_like(drawn.spots), smooth_adc=np.zeros(batch, bool),
+        spots=np.zeros_like(drawn.spots), rims=np.zeros_like(drawn.rims), smooth_adc=np.zeros(batch, bool),
     )  # fmt: skip
+
+
+def applied(stack, lesion, tissue, adc_shown, drawn, height: float = -0.8) -> torch.Tensor:
+    u, v = torch.meshgrid(torch.arange(24.0), torch.arange(24.0), indexing="ij")
+    brain = ((u - 12) ** 2 + (v - 12) ** 2 <= 81).float().expand(3, 3, 24, 24)
+    position = torch.full((3, 3), height)
+    return widening.widen(stack, lesion, brain, tissue, adc_shown, position, drawn)
 
 
 def widened(drawn: widening.Widening) -> torch.Tensor:
     stack, lesion, tissue = images()
-    return widening.widen(stack, lesion, tissue, torch.ones(3), drawn)
+    return applied(stack, lesion, tissue, torch.ones(3), drawn)
 
 
 def test_nothing_drawn_changes_nothing():
@@ -190,10 +197,28 @@ def test_spots_raise_adc_where_it_is_shown_and_stay_away_where_it_is_not():
     drawn = none_drawn()
     drawn.spots[:] = (0.7, 0.7, 3.0, 2.0, 1.5)
     stack, lesion, tissue = images()
-    found = widening.widen(stack, lesion, tissue, torch.tensor([1.0, 0.0, 1.0]), drawn)
+    found = applied(stack, lesion, tissue, torch.tensor([1.0, 0.0, 1.0]), drawn)
     assert found[0, DWI, 1, 17, 17] > 1.9
     assert found[0, ADC, 1, 17, 17] > 1.4
     assert torch.equal(found[1], images()[0][1])
+
+
+@pytest.mark.parametrize(("both", "height"), [(0, -0.8), (1, -0.8), (1, 0.5)])
+def test_rims_are_bright_with_normal_adc_low_in_the_brain(both, height):
+    drawn = none_drawn()
+    drawn.rims[:] = (0.0, 3.0, 3.0, 1.0, both, -0.2)  # toward the first axis' end
+    stack, lesion, tissue = images()
+    found = applied(stack, lesion, tissue, torch.ones(3), drawn, height)
+    before = images()[0]
+    assert torch.equal(found[:, ADC], before[:, ADC])
+    if height > 0:
+        assert torch.equal(found, before)
+        return
+    assert found[0, DWI, 1, 17, 12] > 2.5
+    assert (found[0, DWI, 1, 7, 12] > 2.5) == bool(both)
+    # What is seen through the plane of symmetry is the other side's.
+    assert found[0, MIRRORED_DWI, 1, 7, 12] > 2.5
+    assert torch.equal(found[:, DWI][lesion > 0], before[:, DWI][lesion > 0])
 
 
 def test_shipped_weights_may_be_stored_with_half_the_bits(model, tmp_path):
