@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from StrokeSynthLib.device import choose_device
+from StrokeSynthLib.device import Device, choose_device, gpu_in_sight
 from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.modelfolder import SHIPPED, open_model, save_model
 from StrokeSynthLib.schema import CLASSES, TISSUES
@@ -276,3 +276,27 @@ def test_shipped_network_segments_alike_on_both_engines():
 def test_tissue_numbers_are_those_of_the_schema(model):
     found = answers(model, "onnx")
     assert found.tissue.max() < len(TISSUES)
+
+
+def test_graphics_card_is_used_where_it_works(model, monkeypatch):
+    card = Device("cpu:0", "a card computed a test convolution.", False)
+    monkeypatch.setattr(engines, "gpu_in_sight", lambda: True)
+    monkeypatch.setattr(engines, "choose_device", lambda name: card)
+    segmenter = open_segmenter(model.path, "auto")
+    assert segmenter.engine == card.reason
+    case = examination(40, spacing=(4.0, 4.0, 6.0))
+    on_processor = segmenters(model)[1].predict(case.dwi, case.adc)
+    assert dice(on_processor.mask.array, segmenter.predict(case.dwi, case.adc).mask.array) > 0.999
+
+
+def test_driver_without_a_usable_card_leaves_the_processor(model, monkeypatch):
+    monkeypatch.setattr(engines, "gpu_in_sight", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "ONNX" in open_segmenter(model.path, "auto").engine
+    with pytest.raises(BadInputError, match="--device cuda"):
+        open_segmenter(model.path, "cuda")
+
+
+def test_hidden_card_is_not_looked_for(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert not gpu_in_sight()
