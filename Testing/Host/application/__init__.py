@@ -1,0 +1,1 @@
+"""Around a module: scene and logics (real), qSlicerApplication and its managers (stand-ins)."""
