@@ -28,6 +28,7 @@ SMALLEST_BRAIN_ML = 300.0
 #: A bright part larger than this (ml) is a brain within a head, not a lesion within a brain.
 LARGEST_LESION_ML = 700.0
 _BINS = 256
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,18 @@ class Brain:
     spread: float
 
 
+def _flat(low: float, high: float) -> bool:
+    """Whether values in between are the same but for rounding."""
+    return high - low <= _ROUNDING * max(abs(low), abs(high))
+
+
 def otsu(values: Array) -> float:
-    """Threshold that best separates ``values`` in two classes (Otsu, IEEE Trans. SMC 1979)."""
+    """Threshold that best separates ``values`` in two classes (Otsu, IEEE Trans. SMC 1979).
+
+    Of values that are all the same the largest, above which there is nothing.
+    """
+    if _flat(float(values.min()), float(values.max())):
+        return float(values.max())
     counts, edges = np.histogram(values, _BINS)
     centers = (edges[:-1] + edges[1:]) / 2
     weight = counts.cumsum()
@@ -65,7 +76,7 @@ def mode(values: Array) -> float:
     """Most frequent value, from a smoothed histogram."""
     top = float(np.percentile(values, 99.5))
     low = float(values.min())
-    if top <= low:
+    if _flat(low, top):
         return top
     counts, edges = np.histogram(values, _BINS, (low, top))
     peak = int(np.argmax(gaussian_matrix(_BINS, _BINS / 50) @ counts))
@@ -99,6 +110,8 @@ def find_brain(dwi: Array, spacing: tuple[float, float, float]) -> Brain:
         if (root > threshold).sum() * voxel_ml >= SMALLEST_BRAIN_ML:
             break
         threshold = otsu(root[root <= threshold])
+    if not (root > threshold).any():
+        return Brain(np.ones(dwi.shape, bool), float(smoothed.max()), 1.0)
     scale = _tissue_mode(root[root > threshold], voxel_ml)
     mask = largest_component(opened(smoothed > 0.5 * scale))
     if mask is None:

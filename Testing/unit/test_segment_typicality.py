@@ -115,12 +115,16 @@ def test_an_adc_map_that_is_none_or_lies_elsewhere_is_told_from_a_right_one() ->
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_whatever_is_given_there_are_at_most_three_full_sentences(kind: str) -> None:
-    try:
-        found = of_wrong(kind, seed=3)
-    except ValueError:
-        pytest.skip("the preparation of such an input refuses it")
+    found = of_wrong(kind, seed=3)
     assert len(found) <= MOST_REASONS
     assert all(sentence[0].isupper() and sentence.endswith(".") for sentence in found)
+
+
+def test_an_image_of_one_value_but_for_a_few_voxels_is_flagged() -> None:
+    array = np.full((60, 70, 20), 200, np.float32)
+    array[10, 20, 5] = array[40, 50, 15] = 300
+    for values in (array, array - 200):
+        assert reasons(Volume(values, np.diag([2.0, 2.0, 5.0, 1.0])), None)
 
 
 def test_nonsense_from_the_network_does_not_break_it() -> None:
