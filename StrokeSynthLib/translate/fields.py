@@ -48,8 +48,12 @@ def smooth(array: Array, sigma_mm: Sequence[float] | float, spacing: Sequence[fl
     )
 
 
-def smooth_within(array: Array, mask: Array, sigma_mm: float, spacing: Sequence[float]) -> Array:
-    """Smoothing that knows only the voxels of ``mask``; 0 outside of it."""
-    weight = smooth(mask.astype(np.float32), sigma_mm, spacing)
-    value = smooth(np.where(mask, array, 0.0), sigma_mm, spacing)
-    return np.where(mask, value / np.maximum(weight, 1e-3), 0.0).astype(np.float32)
+def smooth_within(
+    arrays: Sequence[Array], mask: Array, sigma_mm: float, spacing: Sequence[float]
+) -> list[Array]:
+    """Smoothing of each of ``arrays`` that knows only the voxels of ``mask``; 0 outside of it."""
+    if not mask.any():
+        return [np.zeros(mask.shape, np.float32) for _ in arrays]
+    weight = np.maximum(smooth(mask.astype(np.float32), sigma_mm, spacing), 1e-3)
+    values = (smooth(np.where(mask, array, 0.0), sigma_mm, spacing) for array in arrays)
+    return [np.where(mask, value / weight, 0.0).astype(np.float32) for value in values]

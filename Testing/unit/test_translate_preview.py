@@ -10,7 +10,6 @@ import pytest
 
 from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.translate import boxes
-from StrokeSynthLib.translate.options import TranslatorOptions
 from StrokeSynthLib.translate.preview import Preview
 from StrokeSynthLib.translate.registry import open_translator, train_translator
 from StrokeSynthLib.translate.translator import Background, Translator
@@ -28,17 +27,27 @@ CHANNELS = ("dwi", "adc", "b0")
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Translator]:
-    pytest.importorskip("torch")
+    """The fitted signal model, and untrained networks on top of it, which change a lot."""
+    torch = pytest.importorskip("torch")
+    from StrokeSynthLib.device import choose_device
+    from StrokeSynthLib.translate.physics.translator import PhysicsTranslator
+    from StrokeSynthLib.translate.pix2pix.networks import Generator, GeneratorOptions
+    from StrokeSynthLib.translate.pix2pix.translator import Pix2PixTranslator
+
     folder = tmp_path_factory.mktemp("preview")
-    cases = phantom.write_cohort(folder / "cohort", 2)
-    opened = {}
-    for name, kind, options in (
-        ("physics", "physics", TranslatorOptions()),
-        ("pix2pix", "pix2pix", TranslatorOptions(steps=2, width=4)),
-        ("pix2pix 3D", "pix2pix", TranslatorOptions(steps=1, width=4, dimensions=3, batch=1)),
-    ):
-        model = train_translator(kind, cases, folder / name, options)
-        opened[name] = open_translator(model.path, "cpu")
+    model = train_translator("physics", phantom.write_cohort(folder / "cohort", 2), folder / "physics")
+    physics = open_translator(model.path)
+    assert isinstance(physics, PhysicsTranslator)
+    opened: dict[str, Translator] = {"physics": physics}
+    for dimensions in (2, 3):
+        torch.manual_seed(dimensions)
+        network = Generator(GeneratorOptions(dimensions=dimensions, width=4))
+        torch.nn.init.normal_(network.correct.weight, 0.0, 0.1)
+        # In two dimensions the frame is coarser than the map, so that interpolation is tried as well.
+        spacing = 4.0 if dimensions == 2 else 3.0
+        opened[f"pix2pix {dimensions}D"] = Pix2PixTranslator(
+            network, physics.model, spacing, (32, 32), "", choose_device("cpu")
+        )
     return opened
 
 
@@ -68,7 +77,7 @@ def patient(orientation: str) -> Background:
     return Background(turned(dwi, orientation), turned(adc, orientation))
 
 
-@pytest.mark.parametrize("name", ["physics", "pix2pix"])
+@pytest.mark.parametrize("name", ["physics", "pix2pix 2D"])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("own_background", [False, True])
 def test_slices_drawn_after_each_stroke_add_up_to_the_very_volume(
@@ -129,7 +138,7 @@ def test_three_dimensional_slices_are_approximate_until_drawn_exactly(models: di
 
 
 def test_two_dimensional_slices_are_never_approximate(models: dict[str, Translator]) -> None:
-    preview = Preview(models["pix2pix"], phantom.map_volume())
+    preview = Preview(models["pix2pix 2D"], phantom.map_volume())
     assert not preview.draw([3], exact=False).approximate
     assert preview.approximate == ()
 

@@ -7,7 +7,7 @@ that is painted alone, with that much around it, has the very bits that it has i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -61,6 +61,11 @@ class Canvas:
     def prepare(self) -> None:
         """Compute now what is otherwise computed when it is first needed."""
         _ = self.nearest, self._lesion_fields, self.noise
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """What was drawn, for the record."""
+        return self.draw.record()
 
     @cached_property
     def nearest(self) -> Array:

@@ -289,10 +289,7 @@ def _fit_textures(part: Example, residuals: Residuals, weights: Array, length_mm
     spreads = np.full((3, len(TISSUES)), np.nan)
     healthy = ~part.lesion & (part.b0 > 0)
     kinds = (IS_PARENCHYMA[part.labels] & healthy, ~IS_PARENCHYMA[part.labels] & healthy)
-    smoothed = [
-        [smooth_within(values, kind, width, part.spacing) for values in (residuals.log_b0, residuals.adc)]
-        for kind in kinds
-    ]
+    smoothed = [smooth_within([residuals.log_b0, residuals.adc], kind, width, part.spacing) for kind in kinds]
     for number in range(len(TISSUES)):
         inside = (weights[number] > 0.6) & healthy
         if TISSUES[number] == "air":

@@ -99,7 +99,9 @@ class PhysicsStage(Stage):
             effect = effect_of((b0, dwi), (bare_b0, bare_dwi), weight, draw.b_value)
         noise = self._canvas.noise_of(slices, self.axis)
         b0, dwi, adc = add_noise(b0, dwi, filled, draw, noise)
-        return Rendering(b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, draw.record())
+        return Rendering(
+            b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, self._canvas.parameters
+        )
 
 
 def train_physics(

@@ -7,12 +7,14 @@ painted on the user's own grid, so that a fine map gives a fine image.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...segment.filters import cut
+from ...scanner.fields import linear_weights
+from ...segment.filters import cut, gaussian_matrix
 from ..geometry import slice_axis
 
 Array = npt.NDArray[Any]
@@ -97,26 +99,56 @@ class Frame:
         turned = array.transpose(self.order)
         if all(s == 1.0 for s in self.scale):
             return cut(turned, [int(s) for s in self.start], self.shape)
-        from scipy.ndimage import affine_transform, gaussian_filter
-
-        if order > 0:
-            # A coarser voxel averages finer ones: the width by which their boxes differ.
-            sigma = [0.29 * np.sqrt(max(s * s - 1.0, 0.0)) for s in self.scale]
-            turned = gaussian_filter(turned.astype(np.float32), sigma)
-        return np.asarray(
-            affine_transform(turned, np.array(self.scale), np.array(self.start), self.shape, order=order)
-        )
+        inside = cut(turned, (0, 0, int(self.start[2])), (*turned.shape[:2], self.shape[2]))
+        if order == 0:
+            x, y = (_nearest(*sizes) for sizes in self._in_plane(turned.shape))
+            return np.asarray(np.pad(inside, ((0, 1), (0, 1), (0, 0)))[np.ix_(x, y)])
+        # A coarser voxel averages finer ones: the width by which their boxes differ.
+        first, second = (_coarser(*sizes) for sizes in self._in_plane(turned.shape))
+        return _along_plane(inside, first, second)
 
     def back(self, array: Array) -> Array:
-        """A frame array brought to the RAS+ grid, linearly (float32); edges continue outside."""
+        """A frame array brought to the RAS+ grid, linearly (float32); in plane, edges continue outside."""
         shape = tuple(self.native_shape[axis] for axis in self.order)
         if all(s == 1.0 for s in self.scale):
             native = cut(array, [-int(s) for s in self.start], shape)
         else:
-            from scipy.ndimage import affine_transform
-
-            scale = 1.0 / np.array(self.scale)
-            native = affine_transform(
-                array.astype(np.float32), scale, -np.array(self.start) * scale, shape, order=1, mode="nearest"
-            )
+            inside = cut(array, (0, 0, -int(self.start[2])), (*array.shape[:2], shape[2]))
+            first, second = (_finer(*sizes) for sizes in self._in_plane(shape))
+            native = _along_plane(inside, first, second)
         return np.ascontiguousarray(native.transpose(np.argsort(self.order)))
+
+    def _in_plane(self, native: tuple[int, ...]) -> list[tuple[int, int, float, float]]:
+        """RAS+ size, frame size, scale and start of both axes in plane."""
+        return [(native[place], self.shape[place], self.scale[place], self.start[place]) for place in (0, 1)]
+
+
+@lru_cache(maxsize=8)
+def _coarser(native: int, size: int, scale: float, start: float) -> Array:
+    """Matrix (size, native) from RAS+ voxels to the frame's, 0 outside."""
+    place = np.arange(size) * scale + start
+    inside = (place >= 0) & (place <= native - 1)
+    linear = linear_weights(place, native) * inside[:, None]
+    smoothing = gaussian_matrix(native, 0.29 * np.sqrt(max(scale * scale - 1.0, 0.0)))
+    return np.asarray(linear @ smoothing, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _finer(native: int, size: int, scale: float, start: float) -> Array:
+    """Matrix (native, size) from the frame's voxels to RAS+ ones, the edges continued."""
+    return linear_weights((np.arange(native) - start) / scale, size)
+
+
+def _nearest(native: int, size: int, scale: float, start: float) -> Array:
+    """Number of the RAS+ voxel that is nearest to each of the frame's; ``native`` outside."""
+    place = np.floor(np.arange(size) * scale + start + 0.5).astype(int)
+    return np.where((place >= 0) & (place < native), place, native)
+
+
+def _along_plane(array: Array, first: Array, second: Array) -> Array:
+    """A matrix along each of the first two axes.
+
+    Slice by slice, so that each comes out with the same bits whatever is beside it.
+    """
+    slices = np.ascontiguousarray(np.moveaxis(array, 2, 0), np.float32)
+    return np.ascontiguousarray(np.moveaxis(np.matmul(np.matmul(first, slices), second.T), 0, 2))

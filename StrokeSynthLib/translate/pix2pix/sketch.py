@@ -35,15 +35,14 @@ def measured_painting(example: Example, fit: CaseFit, residuals: Residuals, draw
     lesion = example.lesion
     tissue = residuals.valid & ~lesion
     in_lesion = lesion & residuals.valid
-    log_b0 = smooth_within(residuals.log_b0, tissue, _SLOW_MM, example.spacing)
-    adc = smooth_within(residuals.adc, tissue, _SLOW_MM, example.spacing)
+    log_b0, adc = smooth_within([residuals.log_b0, residuals.adc], tissue, _SLOW_MM, example.spacing)
     zero = np.zeros((), np.float32)
     lesion_b0 = lesion_adc = zero
     if fit.lesion is not None and in_lesion.any():
         expected = np.clip(example.adc - residuals.adc, 0.3, None)
         ratio = np.log(np.clip(example.adc, 0.1, None) / expected)
-        lesion_b0 = smooth_within(residuals.log_b0 - fit.lesion.log_b0, in_lesion, _SLOW_MM, example.spacing)
-        lesion_adc = smooth_within(ratio - fit.lesion.log_adc, in_lesion, _SLOW_MM, example.spacing)
+        deviations = [residuals.log_b0 - fit.lesion.log_b0, ratio - fit.lesion.log_adc]
+        lesion_b0, lesion_adc = smooth_within(deviations, in_lesion, _SLOW_MM, example.spacing)
     texture = Texture(log_b0, adc, lesion_b0, lesion_adc)
     filled = example.dwi > 0 if example.stripped else np.ones(labels.shape, bool)
     bias = bias_field(np.asarray(draw.bias), example.labels, example.spacing)
@@ -54,9 +53,9 @@ def slow_part(texture: Texture, labels: Array, lesion: Array, spacing: tuple[flo
     """The drawn texture without what is finer than the network's share."""
     inside = IS_INTRACRANIAL[labels]
     tissue, in_lesion = inside & ~lesion, lesion & IS_PARENCHYMA[labels]
-    parts = [smooth_within(a, tissue, _SLOW_MM, spacing) for a in (texture.log_b0, texture.adc)]
-    for part in (texture.lesion_log_b0, texture.lesion_log_adc):
-        parts.append(part if part.ndim == 0 else smooth_within(part, in_lesion, _SLOW_MM, spacing))
+    parts = smooth_within([texture.log_b0, texture.adc], tissue, _SLOW_MM, spacing)
+    lesions = [texture.lesion_log_b0, texture.lesion_log_adc]
+    parts += lesions if lesions[0].ndim == 0 else smooth_within(lesions, in_lesion, _SLOW_MM, spacing)
     return Texture(*parts)
 
 

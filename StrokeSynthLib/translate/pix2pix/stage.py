@@ -93,7 +93,9 @@ class Pix2PixStage(Stage):
             effect = effect_of((b0, dwi), (bare[0], bare[1]), weight, draw.b_value)
         noise = self._canvas.noise_of(slices, self.axis)
         b0, dwi, adc = add_noise(b0 * grain_b0, dwi * grain_dwi, filled, draw, noise)
-        return Rendering(b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, draw.record())
+        return Rendering(
+            b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, self._canvas.parameters
+        )
 
     def _bring_up_to_date(self, slices: Sequence[int], exact: bool) -> None:
         flat = self._options.dimensions == 2
