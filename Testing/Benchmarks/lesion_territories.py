@@ -296,7 +296,8 @@ standard space is larger than most heads: in a subject the same infarct is small
 **Limits.** One hospital network's patients (South Carolina, USA); territories vary between people more
 than these maps do; borders of the masks carry the thick slices on which they were drawn. Research use only.
 
-License: Apache-2.0, as StrokeSynth; computed from data under BSD-2-Clause (Stroke Outcome Optimization Project).
+License: Apache-2.0, as StrokeSynth; computed from data under BSD-2-Clause (Stroke Outcome Optimization
+Project).
 """
 
 
