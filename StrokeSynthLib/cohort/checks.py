@@ -73,7 +73,12 @@ def checked_gray(volume: Volume, what: str = "image") -> Volume:
 
 
 def read_mask(path: Path, notices: list[str]) -> Volume:
-    """Read a lesion mask as uint8 of 0 and 1.
+    """Read a lesion mask as uint8 of 0 and 1; see :func:`checked_mask`."""
+    return checked_mask(read_volume(path), notices)
+
+
+def checked_mask(volume: Volume, notices: list[str]) -> Volume:
+    """A lesion mask as uint8 of 0 and 1.
 
     {0, 1}, {0, 255}, booleans and values that a scaling factor moved a little are masks;
     an empty one means "no lesion" and is noticed; probabilities and several labels are not masks.
@@ -83,21 +88,20 @@ def read_mask(path: Path, notices: list[str]) -> Volume:
     BadInputError
         When it is not a mask.
     """
-    volume = read_volume(path)
-    array = volume.array
+    name, array = name_of(volume, "the lesion mask"), volume.array
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise BadInputError(f"{path}: the mask has NaN or infinite voxels; write it again as 0 and 1.")
+        raise BadInputError(f"{name}: the mask has NaN or infinite voxels; write it again as 0 and 1.")
     high = float(array.max())
     if high == 0.0 and float(array.min()) == 0.0:
-        notices.append(f"{path.name}: the mask is empty; the case counts as one without a lesion.")
+        notices.append(f"{Path(name).name}: the mask is empty; the case counts as one without a lesion.")
         return replace(volume, array=np.zeros(array.shape, np.uint8))
     # One part in 100: what storing a 1 in a scaled integer type costs at most.
     lesion = np.abs(array.astype(np.float32) - high) <= 0.01 * abs(high)
-    background = np.abs(array) <= 0.01 * abs(high)
+    background = np.abs(array) <= 0.01 * abs(high) if array.dtype.kind != "b" else ~array
     if not (lesion | background).all() or not (abs(high - 1) <= 0.01 or abs(high - 255) <= 2.55):
-        raise BadInputError(f"{path}: is not a mask: {_values(array)}.")
+        raise BadInputError(f"{name}: is not a mask: {_values(array)}.")
     if lesion.all():
-        raise BadInputError(f"{path}: the mask marks every voxel; it should mark the lesion only.")
+        raise BadInputError(f"{name}: the mask marks every voxel; it should mark the lesion only.")
     return replace(volume, array=lesion.astype(np.uint8))
 
 
@@ -115,19 +119,23 @@ def _values(array: Array) -> str:
 
 
 def read_map(path: Path) -> Volume:
-    """Read a semantic map in the schema's numbering as uint8.
+    """Read a semantic map in the schema's numbering as uint8; see :func:`checked_map`."""
+    return checked_map(read_volume(path))
+
+
+def checked_map(volume: Volume) -> Volume:
+    """A semantic map in the schema's numbering as uint8.
 
     Raises
     ------
     BadInputError
         When it holds other labels, fractions, or fewer tissues than any map of a brain.
     """
-    volume = read_volume(path)
-    array = volume.array
+    name, array = name_of(volume, "the semantic map"), volume.array
     labels = np.unique(array)
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
         raise BadInputError(
-            f"{path}: is not a label map, it holds fractions; resample it with nearest neighbor."
+            f"{name}: is not a label map, it holds fractions; resample it with nearest neighbor."
         )
     outside = [int(label) for label in labels if not 0 <= label < LESION]
     if outside:
@@ -137,13 +145,13 @@ def read_map(path: Path) -> Volume:
             "FreeSurfer and SynthSeg numbers must be converted to the classes of StrokeSynth first"
         )  # fmt: skip
         raise BadInputError(
-            f"{path}: holds the labels {shown}, but tissue classes are 0 to {LESION - 1}; {hint}."
+            f"{name}: holds the labels {shown}, but tissue classes are 0 to {LESION - 1}; {hint}."
         )
-    _check_tissues(path, labels)
+    _check_tissues(name, labels)
     return replace(volume, array=array.astype(np.uint8))
 
 
-def _check_tissues(path: Path, labels: Array) -> None:
+def _check_tissues(name: str, labels: Array) -> None:
     """Refuse a mask, or a segmentation of another kind, where a semantic map is needed."""
     brain = [CLASSES[int(label)] for label in labels if label in INTRACRANIAL]
     if len({found.tissue for found in brain}) >= LEAST_TISSUES:
@@ -151,7 +159,7 @@ def _check_tissues(path: Path, labels: Array) -> None:
     shown = ", ".join(found.name for found in brain) or "none"
     kind = "a mask of 0 and 1" if set(labels) <= {0, 1} else f"too few of the brain's classes ({shown})"
     raise BadInputError(
-        f"{path}: is no semantic map, it holds {kind}; give the map that 'strokesynth map' makes."
+        f"{name}: is no semantic map, it holds {kind}; give the map that 'strokesynth map' makes."
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import BadInputError
 from ..files import sha256_of
+from ..schema import ASSUMED_B_VALUE
 from ..volume import Grid, Volume, file_stem
 from .bvalues import read_sidecar
 from .case import Case, CaseFiles
@@ -48,12 +49,45 @@ def load_examination(dwi: Sequence[Path], adc: Path | None = None, *, b_value: f
     """
     paths = [Path(path) for path in dwi]
     _check_named(paths, None if adc is None else Path(adc))
-    if b_value is not None and not 100 <= b_value <= 10000:
-        raise BadInputError(f"--b-value {b_value:g}: is not a b-value of a diffusion image; 1000 is usual.")
+    _check_b_value(b_value)
     name = file_stem(paths[-1])
     synthetic = any(read_sidecar(path).get("Synthetic") is True for path in paths if path.is_file())
     files = CaseFiles(name, name, paths[0], None if adc is None else Path(adc), synthetic=synthetic)
     return _load(files, paths, b_value)
+
+
+def examination_of(
+    dwi: Volume, adc: Volume | None = None, b0: Volume | None = None, *, b_value: float | None = None
+) -> Case:
+    """Check what a user brings as images in memory instead of files; otherwise as :func:`load_examination`.
+
+    Messages call an image by its ``source``, which need not be a file.
+
+    Raises
+    ------
+    BadInputError
+        When anything is not usable; the sentence names the image.
+    """
+    _check_b_value(b_value)
+    notices: list[str] = []
+    checked = checked_gray(dwi, "DWI")
+    if b0 is not None:
+        b0 = place_on_grid(checked_gray(b0, "b0"), checked, "b0", notices, resample=True)
+    b = b_value or ASSUMED_B_VALUE
+    name = "examination" if dwi.source is None else file_stem(dwi.source)
+    if adc is not None:
+        found: Volume | None = _placed_adc(checked_gray(adc, "ADC"), checked, notices)
+    else:
+        found = _computed_adc(b0, checked, b, notices)
+    return Case(
+        name, name, checked, found, b0, b_value=b, b_assumed=b_value is None,
+        notices=tuple(dict.fromkeys(notices)),
+    )  # fmt: skip
+
+
+def _check_b_value(b_value: float | None) -> None:
+    if b_value is not None and not 100 <= b_value <= 10000:
+        raise BadInputError(f"--b-value {b_value:g}: is not a b-value of a diffusion image; 1000 is usual.")
 
 
 def _check_named(dwi: Sequence[Path], adc: Path | None) -> None:
@@ -136,10 +170,17 @@ def _adc(
 ) -> Volume | None:
     """The given ADC on the DWI's grid in 10^-3 mm^2/s, else the computed one, else None."""
     if path is not None:
-        placed = place_on_grid(read_gray(path), dwi, "ADC", notices, resample=True)
-        return in_standard_unit(placed, dwi, notices)
+        return _placed_adc(read_gray(path), dwi, notices)
+    return _computed_adc(b0, dwi, b_value, notices)
+
+
+def _placed_adc(adc: Volume, dwi: Volume, notices: list[str]) -> Volume:
+    return in_standard_unit(place_on_grid(adc, dwi, "ADC", notices, resample=True), dwi, notices)
+
+
+def _computed_adc(b0: Volume | None, dwi: Volume, b_value: float, notices: list[str]) -> Volume | None:
     if b0 is None:
         return None
-    adc = checked_gray(computed_adc(b0, dwi, b_value), f"the ADC computed from {dwi.source}")
+    adc = checked_gray(computed_adc(b0, dwi, b_value), f"the ADC computed from {dwi.source or 'b0 and DWI'}")
     notices.append(f"ADC is computed from b0 and DWI with b = {b_value:g} s/mm^2.")
     return adc

@@ -128,18 +128,19 @@ def map_of_examination(
     case = loaded_examination(dwi, adc, b_value, say)
     made = maker.make(case, progress)
     _say_unlike(made.unlike, say)
-    entries = _map_record(case, made, maker, parents_of([*dwi, adc]))
+    entries = map_record(case, made, maker, parents_of([*dwi, adc]))
     write_with_record(out, made.semantic_map, entries, _MASK)
     return entries
 
 
 def keep_map(case: Case, made: MadeMap, maker: MapMaker, path: Path) -> None:
     """Write a map that was made for a case of a cohort."""
-    entries = _map_record(case, made, maker, {case.name: content_hash(case.dwi)})
+    entries = map_record(case, made, maker, {case.name: content_hash(case.dwi)})
     write_with_record(path, made.semantic_map, entries, _MASK)
 
 
-def _map_record(case: Case, made: MadeMap, maker: MapMaker, parents: Mapping[str, str]) -> dict[str, Any]:
+def map_record(case: Case, made: MadeMap, maker: MapMaker, parents: Mapping[str, str]) -> dict[str, Any]:
+    """The sidecar's entries of a semantic map; ``parents`` are what it was made from, with hashes."""
     return record(
         synthetic=False,
         Kind="semantic map",
@@ -188,7 +189,7 @@ def segment_examination(
     _check_given(found, paths, name)
     _say_unlike(found.unlike, say)
     progress(ProgressEvent(_STAGE, 2, 3))
-    entries = _segmentation_record(case, found, model_entry(segmenter, name), parents_of([*dwi, adc]))
+    entries = segmentation_record(case, found, model_entry(segmenter, name), parents_of([*dwi, adc]))
     _write(found, paths, entries, _meaning_of_probability(name))
     progress(ProgressEvent(_STAGE, 3, 3))
     return entries
@@ -242,7 +243,7 @@ def segment_cohort(
             continue
         _check_given(found, paths, name)
         parents = parents_of([files.dwi, files.adc])
-        entries = _segmentation_record(case, found, model_entry(segmenter, name), parents)
+        entries = segmentation_record(case, found, model_entry(segmenter, name), parents)
         _write(found, paths, entries, meaning)
         result.volumes_ml[files.name] = entries["VolumeMl"]
         if found.unlike:
@@ -292,9 +293,10 @@ def _check_given(found: Prediction, paths: SegmentationPaths, name: str) -> None
         raise no_map_from(name)
 
 
-def _segmentation_record(
+def segmentation_record(
     case: Case, found: Prediction, model: Mapping[str, Any], parents: Mapping[str, str]
 ) -> dict[str, Any]:
+    """The sidecar's entries of a segmentation; ``parents`` are what it was made from, with hashes."""
     from ..segment.filters import components
 
     _, sizes = components(found.mask.array > 0, diagonal=True)

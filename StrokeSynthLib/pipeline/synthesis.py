@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ..anatomy.anatomy import Anatomy
 from ..cohort.checks import ADC_UNIT_KEY, STANDARD_ADC_UNIT, in_file_unit, place_on_grid, read_gray
 from ..cohort.load import load_mask, load_semantic_map
 from ..errors import BadInputError
-from ..lesions.lesion import LesionRequest
+from ..lesions.lesion import LesionRequest, LesionSource
 from ..provenance import check_image_outputs, record, write_with_record
 from ..randomness import generator
 from ..volume import Storage, Volume
 from .single import Say, loaded_examination, parents_of, quiet
+
+Array = npt.NDArray[Any]
 
 
 def lesion_for_map(
@@ -24,29 +29,45 @@ def lesion_for_map(
     """Draw a lesion for a map and write it on the map's grid; returns the sidecar's entries."""
     from ..anatomy.registration import anatomy_of_map
     from ..lesions.source import open_lesions
-    from ..lesions.statistics import describe
 
     check_image_outputs([out], [semantic_map])
     volume = load_semantic_map(semantic_map)
     anatomy = anatomy_of_map(volume, semantic_map.name)
-    lesion = open_lesions(lesions).draw(anatomy, request, generator(seed, "lesion"))
+    mask, entries = draw_lesion(
+        volume, anatomy, open_lesions(lesions), request, seed, parents_of([semantic_map])
+    )  # fmt: skip
+    write_with_record(out, mask, entries, Storage("uint8"))
+    return entries
+
+
+def draw_lesion(
+    semantic_map: Volume, anatomy: Anatomy, lesions: LesionSource, request: LesionRequest, seed: int,
+    parents: Mapping[str, str],
+) -> tuple[Volume, dict[str, Any]]:  # fmt: skip
+    """A lesion mask on a map's grid, and the entries of its sidecar.
+
+    ``anatomy`` is the map in standard space (:func:`..anatomy.registration.anatomy_of_map`), ``parents`` is
+    what the mask is made from, with hashes.
+    """
+    from ..lesions.statistics import describe
+
+    lesion = lesions.draw(anatomy, request, generator(seed, "lesion"))
     drawn = Volume(lesion.mask.astype(np.uint8), anatomy.affine)
-    canonical = volume.canonical()
+    canonical = semantic_map.canonical()
     if not drawn.grid.matches(canonical.grid):
         drawn = drawn.resampled(canonical.grid, order=0)
-    mask = volume.from_canonical(drawn.array)
     statistics = describe(drawn.array > 0, drawn.spacing)
     entries = record(
         synthetic=True,
         Kind="lesion mask",
         Seed=seed,
-        Parents=parents_of([semantic_map]),
+        Parents=dict(parents),
         Lesion=dict(lesion.record),
         VolumeMl=round(statistics.volume_ml, 4),
         Components=statistics.components,
     )
-    write_with_record(out, mask, entries, Storage("uint8"))
-    return entries
+    array = semantic_map.from_canonical(drawn.array).array
+    return Volume(array, semantic_map.affine, Storage("uint8")), entries
 
 
 def synthesize(
@@ -112,7 +133,22 @@ def _as_in_file(adc: Volume, loaded: Volume, path: Path) -> Volume:
     ``loaded`` is the file's ADC as :func:`StrokeSynthLib.cohort.load.load_examination` gave it.
     """
     original = place_on_grid(read_gray(path), loaded, "ADC", [], resample=True)
-    changed = adc.array != loaded.array
-    array = original.array.copy()
-    array[changed] = in_file_unit(adc, loaded).array[changed]
-    return replace(adc, array=array, storage=original.storage)
+    return replace(adc, array=in_users_unit(adc.array, loaded, original.array), storage=original.storage)
+
+
+def in_users_unit(adc: Array, loaded: Volume, original: Array) -> Array:
+    """ADC in the unit that the user's image had, with that image's very values where nothing changed.
+
+    Parameters
+    ----------
+    adc
+        10^-3 mm^2/s, what became of ``loaded``.
+    loaded
+        The user's ADC as an examination holds it.
+    original
+        The same as the user gave it, on the grid of ``loaded``.
+    """
+    changed = adc != loaded.array
+    result = original.copy()
+    result[changed] = in_file_unit(replace(loaded, array=adc), loaded).array[changed]
+    return result
