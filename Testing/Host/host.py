@@ -54,6 +54,7 @@ class Host:
         packages.installer.__init__()
         translation.mark = ""
         self._others: list[Core] = []
+        self._ended = False
         self._hook, sys.excepthook = sys.excepthook, self._exception_outside_slots
         self.app.processEvents()
 
@@ -247,6 +248,9 @@ class Host:
 
     def end(self) -> None:
         """Unload the modules, delete the widgets, let go of the scenes; then report problems."""
+        if self._ended:
+            return
+        self._ended = True
         held = [name for module in self.modules._modules.values() for name in _held_widgets(module)]
         self.modules._unload_all()
         self.window.deleteLater()

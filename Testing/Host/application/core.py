@@ -86,3 +86,4 @@ class Core:
         for logic in reversed(list(self.moduleLogics.values())):
             logic.SetMRMLScene(None)
         self.applicationLogic.SetMRMLScene(None)
+        self.scene.RemoveAllObservers()  # of code under test, which may fire when the scene is deleted

@@ -8,8 +8,11 @@ import numpy as np
 
 
 def oblique(spacing: tuple[float, float, float] = (2.0, 2.0, 5.0)) -> np.ndarray:
-    """IJK to RAS of a tilted volume of 64 x 64 x 12 voxels about the origin."""
-    tilt = np.array([[-1, 0.15, 0.05], [0.15, 1, 0.1], [-0.05, -0.1, 1]])
+    """IJK to RAS of a tilted volume of 64 x 64 x 12 voxels about the origin.
+
+    Right-handed: Slicer turns the slices of files that are not, and would give another array back.
+    """
+    tilt = np.array([[-1, 0.15, 0.05], [-0.15, -1, 0.1], [0.05, 0.1, 1]])
     u, _, v = np.linalg.svd(tilt)
     matrix = np.eye(4)
     matrix[:3, :3] = (u @ v) * spacing
