@@ -66,6 +66,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=OPTIONS.steps)
+    parser.add_argument(
+        "--minutes", type=float, help="the learning rate follows the clock where that is faster"
+    )
     parser.add_argument("--cases", type=int, help="only so many cases of each training cohort (a trial)")
     parser.add_argument("--resume", action="store_true")
     arguments = parser.parse_args()
@@ -83,6 +86,7 @@ def main() -> None:
     options = replace(
         OPTIONS,
         steps=arguments.steps,
+        minutes=arguments.minutes,
         threads=arguments.threads,
         workers=arguments.workers,
         resume=arguments.resume,
