@@ -95,9 +95,11 @@ def checked_mask(volume: Volume, notices: list[str]) -> Volume:
     if high == 0.0 and float(array.min()) == 0.0:
         notices.append(f"{Path(name).name}: the mask is empty; the case counts as one without a lesion.")
         return replace(volume, array=np.zeros(array.shape, np.uint8))
+    if array.dtype.kind in "bu" and high == 1.0 and not array.all():
+        return replace(volume, array=array.astype(np.uint8))
     # One part in 100: what storing a 1 in a scaled integer type costs at most.
     lesion = np.abs(array.astype(np.float32) - high) <= 0.01 * abs(high)
-    background = np.abs(array) <= 0.01 * abs(high) if array.dtype.kind != "b" else ~array
+    background = np.abs(array.astype(np.float32)) <= 0.01 * abs(high)
     if not (lesion | background).all() or not (abs(high - 1) <= 0.01 or abs(high - 255) <= 2.55):
         raise BadInputError(f"{name}: is not a mask: {_values(array)}.")
     if lesion.all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,18 +78,25 @@ class NetworkMaps:
         return MadeMap(found.semantic_map, found.unlike)
 
 
-def open_map_maker(model: str | None = None, device: str = "auto") -> MapMaker:
+def open_map_maker(
+    model: str | None = None,
+    device: str = "auto",
+    open_segmenter: Callable[[str, str], Segmenter] | None = None,
+) -> MapMaker:
     """The maker of that name: "registration", a shipped network or a model folder.
+
+    ``open_segmenter`` opens the network (name, device) where something else than the registry shall do it.
 
     Raises
     ------
     BadInputError
         When there is no such model.
     """
-    from ..segment.registry import open_segmenter
+    from ..segment import registry
 
+    opener = open_segmenter or registry.open_segmenter
     name = model or next(name for name in DEFAULT_MAPS if name in (*shipped_models(), REGISTRATION))
-    return RegisteredMaps() if name == REGISTRATION else NetworkMaps(open_segmenter(name, device), name)
+    return RegisteredMaps() if name == REGISTRATION else NetworkMaps(opener(name, device), name)
 
 
 def model_entry(segmenter: Segmenter, name: str) -> dict[str, Any]:

@@ -67,19 +67,21 @@ def lesion_table(mask: Volume, anatomy: Anatomy | None = None) -> LesionTable:
     from ..segment.filters import components
 
     canonical = mask.canonical()
-    numbered, sizes = components(canonical.array > 0, diagonal=True)
+    inside = canonical.array > 0
+    parts, sizes = components(inside, diagonal=True)
+    voxels, part_of = np.argwhere(inside), parts[inside]
     order = np.argsort(-sizes[1:], kind="stable") + 1
     voxel_ml = mask.grid.voxel_ml
     rows, shared = [], dict[str, float]()
     for number, component in enumerate(order, 1):
-        inside = numbered == component
+        own = voxels[part_of == component]
         volume_ml = float(sizes[component]) * voxel_ml
-        center = canonical.affine[:3, :3] @ np.argwhere(inside).mean(axis=0) + canonical.affine[:3, 3]
+        center = canonical.affine[:3, :3] @ own.mean(axis=0) + canonical.affine[:3, 3]
         place = (float(center[0]), float(center[1]), float(center[2]))
         if anatomy is None:
             rows.append(LesionRow(number, volume_ml, place))
             continue
-        territory, part, side, shares = _site(inside, anatomy)
+        territory, part, side, shares = _site(own.T, anatomy)
         rows.append(LesionRow(number, volume_ml, place, territory, part, side))
         for artery, share in shares.items():
             shared[artery] = shared.get(artery, 0.0) + share * volume_ml
@@ -87,10 +89,10 @@ def lesion_table(mask: Volume, anatomy: Anatomy | None = None) -> LesionTable:
     return LesionTable(tuple(rows), {artery: shared[artery] for artery in largest_first})
 
 
-def _site(inside: Array, anatomy: Anatomy) -> tuple[str, str, str, dict[str, float]]:
-    """Artery, branch and side of a lesion, and its share in each artery where that is not nothing."""
-    from ..lesions.territories import ARTERIES, TerritoryAtlas
+def _site(voxels: Array, anatomy: Anatomy) -> tuple[str, str, str, dict[str, float]]:
+    """Artery, branch and side of a lesion's voxels (3, n), and its share in each artery that has one."""
+    from ..lesions.territories import ARTERIES, TerritoryAtlas, standard_points_of_voxels
 
-    site = TerritoryAtlas.load().site(inside, anatomy)
+    site = TerritoryAtlas.load().site_of_points(standard_points_of_voxels(voxels, anatomy))
     shares = {artery: sum(site.shares[part] for part in parts) for artery, parts in ARTERIES.items()}
     return site.territory, site.part, site.side, {a: share for a, share in shares.items() if share >= 1e-3}

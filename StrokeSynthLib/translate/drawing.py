@@ -40,7 +40,7 @@ class DrawingTranslator(ABC):
         rendering = stage.draw()
         images = placed(rendering, semantic_map, background)
         origin = Origin(semantic_map, lesion, background, self.kind, self.model_hash, seed)
-        record = origin.record(images, rendering.parameters)
+        record = origin.record(images.b_value, images.sources, rendering.parameters)
         return SyntheticImages(images.dwi, images.adc, images.b0, images.b_value, record)
 
     @abstractmethod

@@ -103,7 +103,9 @@ class Origin:
     model_hash: str
     seed: int
 
-    def record(self, images: Placed, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def record(
+        self, b_value: float, sources: Mapping[str, str] | None, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """The sidecar's entries: everything that makes the images again."""
         parents = {"SemanticMap": self.semantic_map, "Lesion": self.lesion}
         if self.background is not None:
@@ -115,9 +117,9 @@ class Origin:
         return provenance.record(
             synthetic=True,
             Description=_WHOLE if self.background is None else _PARTLY,
-            Translator=self.kind, ModelHash=self.model_hash, Seed=self.seed, BValue=images.b_value,
+            Translator=self.kind, ModelHash=self.model_hash, Seed=self.seed, BValue=b_value,
             Parents={name: provenance.content_hash(v) for name, v in parents.items() if v is not None},
-            OutsideLesion=images.sources, Parameters=dict(parameters),
+            OutsideLesion=sources, Parameters=dict(parameters),
         )  # fmt: skip
 
 

@@ -96,6 +96,7 @@ class Preview:
         self.count = semantic_map.array.shape[self.axis]
         self._old: set[int] = set()
         self._rough: set[int] = set()
+        self._facts: tuple[float, Mapping[str, str] | None, Mapping[str, Any]] | None = None
 
     @property
     def approximates(self) -> bool:
@@ -154,11 +155,16 @@ class Preview:
         images = placed(rendering, self._cut(like, wanted), self._cut_background(background, wanted))
         self._old -= set(wanted)
         self._rough = self._rough | set(wanted) if approximate else self._rough - set(wanted)
-        settled = not self._old and not self._rough
-        record = self._origin.record(images, rendering.parameters) if settled else None
+        self._facts = (images.b_value, images.sources, rendering.parameters)
         return PreviewSlices(
-            wanted, images.dwi.array, images.adc.array, images.b0.array, approximate, record
+            wanted, images.dwi.array, images.adc.array, images.b0.array, approximate, self.record()
         )  # fmt: skip
+
+    def record(self) -> dict[str, Any] | None:
+        """What makes the whole volume again; None while slices of it were not drawn exactly."""
+        if self._old or self._rough or self._facts is None:
+            return None
+        return self._origin.record(*self._facts)
 
     def _turned(self, number: int) -> int:
         """Number of a slice in RAS+ order from that in the map's own, and the other way round."""
