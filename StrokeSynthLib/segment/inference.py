@@ -29,6 +29,8 @@ _CHANGES = (
     (True, (7, 5), 1.06, 1.04),
     (True, (2, 7), 0.94, 0.96),
 )
+#: Logit of lesion (probability about 1 %) from which on a slice is looked at a second time, flipped.
+POSSIBLE = -4.6
 _HIGHEST = np.array([HIGHEST_DWI, HIGHEST_ADC, HIGHEST_DWI, HIGHEST_ADC], np.float32)
 
 
@@ -45,15 +47,22 @@ def examine(
     thickness
         Distance of slices (mm).
     flips
-        The lesion's logit is averaged with that of the left-right flipped examination.
+        The lesion's logit is averaged with that of the left-right flipped examination; in 2D in the slices
+        only where there may be a lesion (:data:`POSSIBLE`): few, and the only ones that it can change.
     tissue
         Whether tissues are wanted too.
     """
     found = _run(engine, options, images, adc_known, thickness, tissue)
     if not flips:
         return found
-    turned = _run(engine, options, images[:, :, ::-1], adc_known, thickness)
-    return NetworkOutput((found.lesion + turned.lesion[:, ::-1]) / 2, found.tissue, found.features)
+    possible = np.arange(len(found.lesion))
+    if options.dimensions == 2:
+        possible = np.flatnonzero(found.lesion.max(axis=(1, 2)) > POSSIBLE)
+    lesion = found.lesion.copy()
+    if possible.size:
+        turned = _run(engine, options, images[:, :, ::-1], adc_known, thickness, slices=possible)
+        lesion[possible] = (lesion[possible] + turned.lesion[:, ::-1]) / 2
+    return NetworkOutput(lesion, found.tissue, found.features)
 
 
 def perturbed(images: Array) -> Iterator[tuple[Array, Callable[[Array], Array]]]:
@@ -96,29 +105,29 @@ def probability_of(
 
 def _run(
     engine: Engine, options: NetworkOptions, images: Array, adc_known: bool, thickness: float,
-    tissue: bool = False,
+    tissue: bool = False, slices: Array | None = None,
 ) -> NetworkOutput:  # fmt: skip
-    _, slices, x, y = images.shape
-    reach, missing = (
-        (options.depth // 2, 0) if options.dimensions == 2 else (0, -slices % options.multiple[0])
-    )
+    """The whole examination, or in 2D the ``slices`` of these numbers only."""
+    _, count, x, y = images.shape
+    wanted = np.arange(count) if slices is None else slices
+    reach, missing = (options.depth // 2, 0) if options.dimensions == 2 else (0, -count % options.multiple[0])
     pad = [-size % multiple for size, multiple in zip((x, y), options.multiple[-2:], strict=True)]
     room = ((0, 0), (reach, reach + missing), (0, pad[0]), (0, pad[1]))
     stack = np.pad(np.asarray(images, np.float32), room)
-    position = np.pad(heights(slices), room[1], mode="edge")
+    position = np.pad(heights(count), room[1], mode="edge")
 
     def inputs(numbers: range) -> Array:
         if options.dimensions == 3:
-            parts = [slice(0, slices + missing)]
+            parts = [slice(0, count + missing)]
         else:
-            parts = [slice(z, z + options.depth) for z in numbers]
-        count = len(parts)
+            parts = [slice(z, z + options.depth) for z in wanted[numbers.start : numbers.stop]]
+        n = len(parts)
         slabs = Slabs(
-            np.stack([stack[:, part] for part in parts]), np.full(count, float(adc_known), np.float32),
-            np.stack([position[part] for part in parts]), np.full(count, thickness, np.float32),
+            np.stack([stack[:, part] for part in parts]), np.full(n, float(adc_known), np.float32),
+            np.stack([position[part] for part in parts]), np.full(n, thickness, np.float32),
         )  # fmt: skip
         return np.asarray(assemble(slabs, options))
 
-    found = engine.run(slices, inputs, tissue=tissue)
-    named = None if found.tissue is None else found.tissue[:slices, :x, :y]
-    return NetworkOutput(found.lesion[:slices, :x, :y], named, found.features)
+    found = engine.run(len(wanted), inputs, tissue=tissue)
+    named = None if found.tissue is None else found.tissue[: len(wanted), :x, :y]
+    return NetworkOutput(found.lesion[: len(wanted), :x, :y], named, found.features)
