@@ -1,12 +1,13 @@
 """Volume nodes to and from :class:`~StrokeSynthLib.volume.Volume`, voxel by voxel.
 
 Slicer keeps arrays as (k, j, i), the library as (x, y, z) = (i, j, k): the same memory, transposed.
-Slicer's IJK to RAS is the library's affine, without any change of sign. Nothing is resampled and no axis is
-turned: a volume that goes through the scene comes back bit for bit, oblique and left-handed axes included.
-(Only when Slicer loads a file with left-handed axes, it reverses the slices itself, and the affine with them.)
+Slicer's IJK to RAS is the library's affine, without any change of sign. Nothing is resampled and no axis
+is turned: a volume that goes through the scene comes back bit for bit, oblique and left-handed axes
+included. (Only when Slicer loads a file with left-handed axes, it reverses the slices itself, and the
+affine with them.)
 
-Volumes are in world coordinates: a linear parent transform of a node is part of the affine. A result made for a
-node is put under the same transform, so that both move together.
+Volumes are in world coordinates: a linear parent transform of a node is part of the affine. A result made
+for a node is put under the same transform, so that both move together.
 """
 
 from __future__ import annotations
