@@ -87,7 +87,8 @@ def build_parser(line: Sequence[str] | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     from .commands.console import Console
-    from .errors import BadInputError, StrokeSynthError, missing_package
+    from .errors import BadInputError, CancelledError, StrokeSynthError, missing_package
+    from .stopping import Stopping
 
     try:
         arguments = build_parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
@@ -96,17 +97,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read before torch and numpy start their threads: two threads on a busy core are many
     # times slower than one, a waiting one must not spin.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    console = Console(arguments.progress)
+    stopping = Stopping()
+    console = Console(arguments.progress, stopping=stopping)
     try:
-        _command_module(arguments.command).run(arguments, console)
+        with stopping.listening():
+            _command_module(arguments.command).run(arguments, console)
         console.close()
         return 0
     except BadInputError as error:
         return _fail(console, str(error), 2)
+    except (KeyboardInterrupt, CancelledError):
+        return _fail(console, "stopped; what was finished before is kept.", 1)
     except StrokeSynthError as error:
         return _fail(console, str(error), 1)
-    except KeyboardInterrupt:
-        return _fail(console, "stopped; what was finished before is kept.", 1)
     except MemoryError:
         return _fail(console, "out of memory; close other programs, or ask for less at a time.", 1)
     except BrokenPipeError:

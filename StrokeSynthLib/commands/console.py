@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from .. import RESEARCH_NOTICE
+from ..errors import CancelledError
 from ..progress import ProgressEvent
+from ..stopping import Stopping
 
 _BAR_WIDTH = 24
 #: Shortest time between two drawings of the bar (s).
@@ -26,10 +28,19 @@ class Console:
         JSON object a line on standard output; "none": results only.
     out, err
         Streams, replaced in tests.
+    stopping
+        Whether someone has asked to stop; then the next report of progress ends the work.
     """
 
-    def __init__(self, mode: str = "bar", out: TextIO | None = None, err: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        mode: str = "bar",
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        stopping: Stopping | None = None,
+    ) -> None:
         self.mode = mode
+        self._stopping = stopping
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._terminal = self._err.isatty()
@@ -39,12 +50,20 @@ class Console:
         self._started = time.monotonic()
 
     def progress(self, event: ProgressEvent) -> None:
-        """Show one report; pass this method as ``progress`` to any long function."""
+        """Show one report; pass this method as ``progress`` to any long function.
+
+        Raises
+        ------
+        CancelledError
+            When someone has asked to stop.
+        """
         if self.mode == "json":
             self._json("progress", stage=event.stage, done=event.done, total=event.total,
                        message=event.message, values=dict(event.values))  # fmt: skip
         elif self.mode == "bar":
             self._bar(event)
+        if self._stopping is not None and self._stopping.asked:
+            raise CancelledError("stopped.")
 
     def say(self, text: str) -> None:
         """A line for the user that is not a result (a notice, a hint)."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from ..cohort.writer import CohortWriter
 from ..progress import Progress, ProgressEvent
+from ..stopping import left_to_parent
 from ..volume import Volume
 
 #: Cases that are handed to a process ahead of time: enough to keep it busy, few enough to stop fast.
@@ -151,6 +152,7 @@ class _Process:
 
 
 def _start(recipe: Recipe, out: Path) -> None:
+    left_to_parent()
     _Process.make = staticmethod(recipe.maker())
     _Process.writer = CohortWriter(out, description=recipe.description())
 

@@ -26,6 +26,7 @@ from ..cohort.load import load_case
 from ..errors import BadInputError
 from ..progress import Progress, ProgressEvent
 from ..schema import INTRACRANIAL, PARENCHYMA, TISSUE_OF_CLASS
+from ..stopping import left_to_parent
 from ..volume import Volume
 from .inputs import Slabs, heights, images_of
 from .options import TrainingOptions
@@ -156,7 +157,8 @@ def _prepared(files: Sequence[CaseFiles], frame: FrameOptions, workers: int) -> 
     if workers <= 1:
         yield from (_load_and_prepare(case, frame) for case in files)
         return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=left_to_parent) as pool:
         # A bounded number under way: prepared cases are large.
         waiting: deque[Future[Example]] = deque()
         for case in files:

@@ -9,26 +9,32 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
+from ..errors import CancelledError
 from ..progress import Progress, ProgressEvent
+from ..stopping import left_to_parent
 
 #: How often the reports of the processes are collected (s).
 _PATIENCE = 0.5
 
 
 class _Process:
-    """State of a worker process: where its reports go."""
+    """State of a worker process: where its reports go, and whether it shall stop."""
 
     reports: Any = None
+    stop: Any = None
 
 
-def _start(reports: Any) -> None:
-    _Process.reports = reports
+def _start(reports: Any, stop: Any) -> None:
+    left_to_parent()
+    _Process.reports, _Process.stop = reports, stop
 
 
 def _call(function: Callable[..., None], index: int, arguments: tuple[Any, ...]) -> None:
     def forward(event: ProgressEvent) -> None:
         share = event.done / event.total if event.total else 0.0
         _Process.reports.put((index, event.stage, share, dict(event.values)))
+        if _Process.stop.is_set():
+            raise CancelledError("stopped.")
 
     function(*arguments, progress=forward)
 
@@ -61,11 +67,14 @@ def run_parallel(
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         with context.Manager() as manager:
-            reports = manager.Queue()
-            with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(reports,)) as pool:
+            reports, stop = manager.Queue(), manager.Event()
+            with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(reports, stop)) as pool:
                 futures = {pool.submit(_call, function, i, task): i for i, task in enumerate(tasks)}
                 try:
                     _follow(futures, reports, stage, progress)
+                except BaseException:
+                    stop.set()  # the others end at their next report, and trainings keep their state
+                    raise
                 finally:
                     pool.shutdown(wait=True, cancel_futures=True)
     finally:
