@@ -4,8 +4,8 @@ Both compute the same function. A graphics card is used through PyTorch where bo
 the exported network is run, which needs one small package and no second of start-up. Without an export (a
 network that a user trained), PyTorch runs on the processor.
 
-OpenVINO was measured too: a tenth faster once it runs, but it takes a third of a second longer to start
-(figures: Testing/Benchmarks/speed.md), and a larger installation with a package that reports its use.
+OpenVINO was measured too: about as fast once it runs, it takes longer to start (figures:
+Testing/Benchmarks/speed.md), and installs a package that reports its use.
 """
 
 from __future__ import annotations

@@ -92,6 +92,19 @@ everything()
 warm = time.process_time() - before
 print(json.dumps([start, warm, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
+#: Run in a fresh process: what a second examination takes where everything is loaded.
+WARM = """
+import sys, time
+from pathlib import Path
+from StrokeSynthLib.cohort.load import load_examination
+from StrokeSynthLib.segment.registry import open_segmenter
+case = load_examination([Path(sys.argv[2])], Path(sys.argv[3]))
+segmenter = open_segmenter(sys.argv[1], "cpu")
+segmenter.predict(case.dwi, case.adc)
+before = time.process_time()
+segmenter.predict(case.dwi, case.adc)
+print(time.process_time() - before)
+"""
 
 
 @dataclass(frozen=True)
@@ -176,6 +189,16 @@ def alternated(options: argparse.Namespace) -> dict[str, list[Cost]]:
     return costs
 
 
+def warm(options: argparse.Namespace) -> list[float]:
+    """CPU seconds of a prediction where everything is loaded, once a turn."""
+    command = [sys.executable, "-c", WARM, options.model, str(options.dwi), str(options.adc)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return [
+        float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+        for _ in range(options.turns)
+    ]
+
+
 def engines(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Start and computing of each engine, alternately; 73 slices as of 2 mm and 25 as of 5 mm."""
     model = open_model(options.model)
@@ -219,15 +242,15 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     plan = make_nnunet(options.nnunet, options.work)
-    costs = alternated(options)
-    rows = engines(options)
+    costs, again, rows = alternated(options), warm(options), engines(options)
     shape = "x".join(map(str, read_volume(options.dwi).array.shape))
     write_json(
         HERE / "speed.json",
         {"image": shape, "nnunet": plan, "turns": options.turns, "model": open_model(options.model).hash,
-         "commands": {name: [vars(cost) for cost in runs] for name, runs in costs.items()}, "engines": rows},
+         "commands": {name: [vars(cost) for cost in runs] for name, runs in costs.items()},
+         "warm": again, "engines": rows},
     )  # fmt: skip
-    text = report(options, shape, plan, costs, rows)
+    text = report(options, shape, plan, costs, again, rows)
     write_text(HERE / "speed.md", text)
     print(text)
 
@@ -238,14 +261,14 @@ An examination of {shape} voxels, DWI and ADC, cold: start-up, reading, computin
 {turns} alternations of all commands in one run, medians (lowest to highest), one thread a process,
 Python {python}, {cores} cores, load {load:.0f} at the end: seconds rise with the load, ratios hardly.
 nnU-Net: its own plan for such images (patch {patch}, {millions:.1f} million weights by chance: they
-decide what is found, not how long it takes), no mirroring, no extra workers. Script: `speed.py`; all
-numbers: `speed.json`.
+decide what is found, not how long it takes), no mirroring, no extra workers. Model of `strokesynth`:
+{parameters:.2f} million weights, hash {model}. Script: `speed.py`; all numbers: `speed.json`.
 
 | command | CPU seconds | times less than nnU-Net | peak memory, MB |
 | --- | --- | --- | --- |
 """
 ENGINES = """
-Weights: {sizes}.
+Another examination in the same process, everything loaded: {again:.2f} CPU seconds. Weights: {sizes}.
 
 ## The network alone
 
@@ -260,12 +283,14 @@ use.
 
 def report(
     options: argparse.Namespace, shape: str, plan: Mapping[str, Any], costs: Mapping[str, list[Cost]],
-    rows: list[dict[str, Any]],
+    again: list[float], rows: list[dict[str, Any]],
 ) -> str:  # fmt: skip
     """The tables in words."""
+    model = open_model(options.model)
     text = HEAD.format(
         shape=shape, turns=options.turns, python=platform.python_version(), cores=os.cpu_count(),
         load=os.getloadavg()[0], patch="x".join(map(str, plan["patch"])), millions=plan["parameters"] / 1e6,
+        model=model.hash[:12], parameters=sum(a.size for a in model.arrays().values()) / 1e6,
     )  # fmt: skip
     theirs = statistics.median(c.seconds for c in next(iter(costs.values())))
     for name, runs in costs.items():
@@ -274,7 +299,8 @@ def report(
         spread = f"{middle:.2f} ({seconds[0]:.2f} to {seconds[-1]:.2f})"
         text += f"| {name} | {spread} | {theirs / middle:.1f} | {peak:.0f} |\n"
     weights = [p for p in sorted(find_model(options.model).iterdir()) if p.suffix in WEIGHT_ENDINGS]
-    text += ENGINES.format(sizes=", ".join(f"`{p.name}` {p.stat().st_size / 1e6:.1f} MB" for p in weights))
+    sizes = ", ".join(f"`{p.name}` {p.stat().st_size / 1e6:.1f} MB" for p in weights)
+    text += ENGINES.format(again=statistics.median(again), sizes=sizes)
     for row in rows:
         text += "| {engine} | {slices} | {threads} | {start:.2f} | {warm:.2f} | {megabytes} |\n".format(**row)
     return text
