@@ -88,8 +88,8 @@ def chosen_decision(
 ) -> tuple[Decision, float, dict[str, Any]]:  # fmt: skip
     """The decision with the best mean of Dice and lesion F1, over cases with and without ADC together.
 
-    Dice alone would drop small lesions: they hardly count in it. Of decisions within one point of the
-    best, the one that drops least is taken. Also gives both scores of every decision.
+    Dice alone would drop small lesions: they hardly count in it. Of decisions within one and a half points
+    of the best, the one that drops least is taken. Also gives both scores of every decision.
     """
     scores: dict[Decision, tuple[float, float]] = {}
     cases = [(one[name], name == "with_adc") for one in found for name in ("with_adc", "without_adc")]
@@ -107,7 +107,7 @@ def chosen_decision(
                 float(np.mean([lesion_f1(reference, mask) for reference, mask in pairs])),
             )
     best = max(sum(pair) for pair in scores.values())
-    near = [decision for decision, pair in scores.items() if sum(pair) >= best - 0.02]
+    near = [decision for decision, pair in scores.items() if sum(pair) >= best - 0.03]
     chosen = min(near, key=lambda d: (d.smallest_ml, -sum(scores[d])))
     table = {f"{d.threshold} {d.smallest_ml}": [round(v, 4) for v in pair] for d, pair in scores.items()}
     return chosen, scores[chosen][0], table
