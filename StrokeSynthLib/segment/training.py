@@ -339,6 +339,9 @@ class _Training:
             decision, score = tune_decision(
                 found, [e.lesion for e in self.validation], [e.voxel_ml for e in self.validation]
             )
+        if self.start:
+            asked = bool(self.start.config["decision"].get("skull_base", False))
+            decision = replace(decision, skull_base=asked)
         training = {
             "cases": {"clinical": len(self.training[0]), "synthetic": len(self.training[1]),
                       "validation": len(self.validation)},

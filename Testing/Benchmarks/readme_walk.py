@@ -27,16 +27,21 @@ STEPS = (
         f"strokesynth lesion --map {_MAP} --out lesion.nii.gz --territory MCA --side left --volume-ml 20",
         "strokesynth train translator --kind physics --cohort clinic --out physics",
         f"strokesynth synthesize --model physics --map {_MAP} --lesion lesion.nii.gz --out synthetic")),
-    ("Segment it, then the whole test set, and score that against the reference:", (
-        f"strokesynth segment --dwi {_SYNTHETIC}_dwi.nii.gz --adc {_SYNTHETIC}_adc.nii.gz --out found.nii.gz",
+    ("Segment it with the shipped network, with its semantic map from the same pass, then the whole test set, "
+     "and score that against the reference:", (
+        f"strokesynth segment --dwi {_SYNTHETIC}_dwi.nii.gz --adc {_SYNTHETIC}_adc.nii.gz --out found.nii.gz "
+        "--map found-map.nii.gz",
         "strokesynth segment --cohort test --out masks",
         "strokesynth evaluate --reference test --prediction masks --out report.json")),
-    ("Make 40 synthetic cases and train a U-Net on both (here 20 steps, to show the command; without "
-     "`--steps` it is a real training of about half an hour):", (
+    ("Make 40 synthetic cases and fine-tune the shipped network on both (here 20 steps, to show the command; "
+     "leave `--steps` out for a real training):", (
         "strokesynth database --model physics --cases 40 --out database --workers 2",
-        "strokesynth train segmenter --cohort clinic --synthetic database --out unet --steps 20")),
+        "strokesynth train segmenter --cohort clinic --synthetic database --start-from acute --out mine "
+        "--steps 20")),
     ("What happens with a file that is not what it should be:", (
-        "strokesynth segment --dwi README.md --out found.nii.gz",)),
+        "strokesynth segment --dwi README.md --out found.nii.gz",
+        f"strokesynth segment --dwi {_SYNTHETIC}_adc.nii.gz --adc {_SYNTHETIC}_dwi.nii.gz "
+        "--out found.nii.gz")),
 )  # fmt: skip
 
 

@@ -85,6 +85,7 @@ def test_cases_without_map_are_refused_by_name(mapped, tmp_path):
 def test_fine_tuning_needs_no_maps_and_keeps_what_the_model_knew(model, mapped, tmp_path):
     config = {
         **model.config, "flips": False, "map_margin": 14.0,
+        "decision": {**model.config["decision"], "skull_base": True},
         "calibration": {
             name: {"kind": "temperature", "logit": [-1.0, 1.0], "calibrated": [-0.5, 0.5]}
             for name in ("with_adc", "without_adc")
@@ -103,6 +104,7 @@ def test_fine_tuning_needs_no_maps_and_keeps_what_the_model_knew(model, mapped, 
     assert tuned.training["started_from"] == start.hash
     for name in ("flips", "map_margin", "calibration", "network", "frame"):
         assert tuned.config[name] == config[name]
+    assert tuned.config["decision"]["skull_base"]
     case = examination(31, spacing=SPACING)
     both = [
         open_segmenter(path, "cpu").predict(case.dwi, case.adc, semantic_map=True).semantic_map.array
