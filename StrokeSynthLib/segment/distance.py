@@ -14,8 +14,10 @@ Array = npt.NDArray[Any]
 
 #: The limit is this quantile of known points that were held out while fitting, times the room. The farthest
 #: ones tell little: among examinations spread on purpose some are as odd as wrong inputs are.
-QUANTILE, _ROOM = 0.975, 1.25
+QUANTILE, _ROOM = 0.95, 1.5
 _FOLDS = 5
+#: Share of the points that shape the cloud.
+_INNER = 0.95
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,18 @@ class Distance:
             inside = np.array([group in fold for group in groups])
             if inside.all():
                 continue
-            distance = cls._of(points[~inside], directions)
+            distance = cls._trimmed(points[~inside], directions)
             held_out += [distance(point) for point in points[inside]]
-        whole = cls._of(points, directions)
+        whole = cls._trimmed(points, directions)
         limit = _ROOM * float(np.quantile(held_out, QUANTILE)) if held_out else float("inf")
         return cls(whole.mean, whole.scale, whole.axes, whole.variance, whole.rest, limit)
+
+    @classmethod
+    def _trimmed(cls, points: Array, directions: int) -> Distance:
+        """Fitted without the farthest points, which would widen the cloud in their direction."""
+        first = cls._of(points, directions)
+        distances = np.array([first(point) for point in points])
+        return cls._of(points[distances <= np.quantile(distances, _INNER)], directions)
 
     @classmethod
     def _of(cls, points: Array, directions: int) -> Distance:

@@ -27,6 +27,8 @@ _TISSUE_DWI = (0.6, 1.5)
 _TISSUE_ADC, _FLUID_ADC = (0.3, 1.4), 2.0
 #: Fewer voxels than this say nothing.
 _FEWEST = 100
+#: So many are enough for a percentile.
+_ENOUGH = 20000
 _GROUPS: dict[str, tuple[str, ...]] = {
     "white": ("white-matter",),
     "cortex": ("cortex",),
@@ -75,7 +77,7 @@ def _brightness(prepared: Prepared, core: Array) -> dict[str, float]:
     """Percentiles of brightness within the brain."""
     values = prepared.dwi[core]
     marks = (2, 10, 25, 50, 75, 90, 98)
-    found = np.percentile(values[:: max(1, values.size // 40000)], marks)
+    found = np.percentile(_thinned(values), marks)
     return {f"dwi_p{mark:02d}": float(value) for mark, value in zip(marks, found, strict=True)}
 
 
@@ -94,11 +96,11 @@ def _quality(prepared: Prepared, core: Array) -> dict[str, float]:
     core_inside = core[inner]
     values = {}
     if int(inside.sum()) >= _FEWEST:
-        found = np.abs(np.concatenate([part[inside] for part in second]))
-        values["noise"] = float(1.4826 * np.median(found) / np.sqrt(1.5))
+        found = np.abs(np.concatenate([_thinned(part[inside]) for part in second]))
+        values["noise"] = float(1.4826 * _median(found) / np.sqrt(1.5))
     along = [dwi[2:, 1:-1] - dwi[:-2, 1:-1], dwi[1:-1, 2:] - dwi[1:-1, :-2]]
     slope = np.hypot(*[part[core_inside] / (2 * s) for part, s in zip(along, spacing, strict=False)])
-    values["sharpness"] = float(np.percentile(slope[:: max(1, slope.size // 40000)], 90))
+    values["sharpness"] = float(np.percentile(_thinned(slope), 90))
     sigma = [8.0 / s for s in spacing]
     weight = gaussian(tissue.astype(np.float32), sigma)
     mean = gaussian(np.where(tissue, dwi, np.float32(0)), sigma)
@@ -116,14 +118,14 @@ def _diffusion(prepared: Prepared, adc: Array, core: Array) -> dict[str, float]:
     values = {"adc_missing": float((adc[core] <= 0).mean())}
     bright = core & (dwi > 0.8) & (dwi < 1.3) & (adc > 0)
     if int(bright.sum()) >= _FEWEST:
-        values["adc_tissue"] = float(np.median(adc[bright]))
+        values["adc_tissue"] = _median(adc[bright])
         values["adc_spread"] = (
             float(np.subtract(*np.percentile(adc[bright], (75, 25)))) / values["adc_tissue"]
         )
     fluid = core & (adc > _FLUID_ADC)
     values["adc_fluid_share"] = float(fluid.sum() / core.sum())
     if int(fluid.sum()) >= _FEWEST:
-        values["adc_fluid_dwi"] = float(np.median(dwi[fluid]))
+        values["adc_fluid_dwi"] = _median(dwi[fluid])
     log = np.log(np.maximum(dwi, 0.05))
     known = core & (adc > 0)
     if int(known.sum()) >= _FEWEST:
@@ -143,6 +145,15 @@ def _diffusion(prepared: Prepared, adc: Array, core: Array) -> dict[str, float]:
     return values
 
 
+def _thinned(values: Array) -> Array:
+    """Enough of many values for a percentile."""
+    return values[:: max(1, values.size // _ENOUGH)]
+
+
+def _median(values: Array) -> float:
+    return float(np.median(_thinned(values)))
+
+
 def _correlation(a: Array, b: Array) -> float:
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt(np.dot(a, a) * np.dot(b, b)))
@@ -151,21 +162,23 @@ def _correlation(a: Array, b: Array) -> float:
 
 def _contrast(prepared: Prepared, tissue: Array, probability: Array | None) -> dict[str, float]:
     """Brightness and ADC of the tissues against white matter, and how much of each there is."""
-    brain = prepared.brain
-    healthy = brain if probability is None else brain & (probability < _LESION)
+    inside = np.flatnonzero(prepared.brain)
+    inside = inside[:: max(1, inside.size // (4 * _ENOUGH))]
+    there, dwi = tissue.ravel()[inside], prepared.dwi.ravel()[inside]
+    adc = None if prepared.adc is None else prepared.adc.ravel()[inside]
+    healthy = np.ones(there.shape, bool) if probability is None else probability.ravel()[inside] < _LESION
     medians: dict[str, float] = {}
     values: dict[str, float] = {}
-    total = max(int(brain.sum()), 1)
     for group, names in _GROUPS.items():
         table = np.zeros(256, bool)
         table[[TISSUES.index(name) for name in names]] = True
-        where = table[tissue] & brain
-        values[f"{group}_share"] = float(where.sum()) / total
+        where = table[there]
+        values[f"{group}_share"] = float(where.mean()) if where.size else 0.0
         where &= healthy
         if int(where.sum()) >= _FEWEST:
-            medians[group] = float(np.median(prepared.dwi[where]))
-            if prepared.adc is not None:
-                values[f"{group}_adc"] = float(np.median(prepared.adc[where]))
+            medians[group] = _median(dwi[where])
+            if adc is not None:
+                values[f"{group}_adc"] = _median(adc[where])
     for group, median in medians.items():
         if group != "white" and medians.get("white", 0.0) > 0:
             values[f"{group}_to_white"] = median / medians["white"]

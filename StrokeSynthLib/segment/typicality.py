@@ -32,7 +32,7 @@ Array = npt.NDArray[Any]
 MOST_REASONS = 3
 #: Percentiles of known examinations between which nothing is odd, and room beyond them, as a share of the
 #: distance from the median.
-_PERCENTILES, _ROOM = (1.0, 99.0), 0.5
+_PERCENTILES, _ROOM = (2.0, 98.0), 0.6
 #: Less like the average brain than this, an examination is no example of what is known: its brain was not
 #: found, so that everything else was measured in the wrong places.
 _LEAST_LIKENESS = 0.85
