@@ -80,10 +80,9 @@ def explain(
     if cause is not None:
         return Failure("crash", f"{what} crashed: {cause}.", _AFTER_CRASH)
     said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    because = f": {_shortened(said)}" if said else f" with status {status}"
-    return Failure(
-        "crash", f"{what} ended unexpectedly{because.rstrip('.')}.", "Try again; its log says more."
-    )
+    because = f": {_shortened(said).rstrip('.')}" if said else ""
+    ending = f"{what} ended unexpectedly with status {status}{because}."
+    return Failure("crash", ending, "Try again; its log says more.")
 
 
 def _killed(what: str, kills_before: int | None) -> Failure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,8 @@ class Lock:
         return True
 
     def share(self) -> int:
-        """The open file, to be inherited by a child that then holds the lock as well (not on Windows)."""
-        descriptor = int(self._stream.fileno())
-        os.set_inheritable(descriptor, True)
-        return descriptor
+        """The open file: a child that inherits it holds the lock as well (not on Windows)."""
+        return int(self._stream.fileno())
 
     def release(self) -> None:
         """Let it go; nothing happens when it is not held."""

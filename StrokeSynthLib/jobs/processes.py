@@ -23,6 +23,14 @@ def own_group() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
+def detached() -> dict[str, Any]:
+    """Arguments for :class:`subprocess.Popen`: a process that goes on when its starter ends."""
+    if WINDOWS:
+        flags = ("CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW", "CREATE_BREAKAWAY_FROM_JOB")
+        return {"creationflags": sum(_windows(flag) for flag in flags), "close_fds": True}
+    return {"start_new_session": True}
+
+
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Variables of a new Python process that shall find this package.
 
@@ -43,19 +51,19 @@ def end_tree(process_id: int, grace: float = 0.0) -> None:
     ``grace``: seconds to end by itself after being asked to; 0 asks nothing.
     """
     if WINDOWS:
-        if grace > 0 and _ask(process_id):
+        if grace > 0 and ask(process_id):
             _wait(process_id, grace)
         subprocess.run(
             ["taskkill", "/PID", str(process_id), "/T", "/F"], check=False, capture_output=True,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return
-    if grace > 0 and _ask(process_id):
+    if grace > 0 and ask(process_id):
         _wait(process_id, grace)
     _signal_group(process_id, signal.Signals["SIGKILL"])
 
 
-def _ask(process_id: int) -> bool:
+def ask(process_id: int) -> bool:
     """Ask one process to end; False when it is gone."""
     try:
         os.kill(process_id, signal.Signals["CTRL_BREAK_EVENT"] if WINDOWS else signal.SIGTERM)

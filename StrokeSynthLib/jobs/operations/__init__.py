@@ -16,18 +16,18 @@ Operation = Callable[[Arguments, Workshop], dict[str, Any]]
 
 #: Where each operation is: module and function.
 OPERATIONS: dict[str, tuple[str, str]] = {
-    "hello": ("information", "hello"),
-    "segment": ("examination", "segment"),
-    "map": ("examination", "make_map"),
-    "table": ("examination", "table"),
-    "agreement": ("examination", "agreement"),
-    "lesion": ("synthesis", "lesion"),
-    "synthesize": ("synthesis", "synthesize"),
-    "preview_open": ("preview", "open_preview"),
-    "preview_slices": ("preview", "slices"),
-    "preview_close": ("preview", "close"),
-    "check_cohort": ("information", "check"),
-    "unload": ("information", "unload"),
+    "hello": (".information", "hello"),
+    "segment": (".examination", "segment"),
+    "map": (".examination", "make_map"),
+    "table": (".examination", "table"),
+    "agreement": (".examination", "agreement"),
+    "lesion": (".synthesis", "lesion"),
+    "synthesize": (".synthesis", "synthesize"),
+    "preview_open": (".preview", "open_preview"),
+    "preview_slices": (".preview", "slices"),
+    "preview_close": (".preview", "close"),
+    "check_cohort": (".information", "check"),
+    "unload": (".information", "unload"),
 }
 
 
@@ -42,5 +42,5 @@ def find_operation(name: str) -> Operation:
     if name not in OPERATIONS:
         raise BadInputError(f"{name}: is no operation; there are {', '.join(OPERATIONS)}.")
     module, function = OPERATIONS[name]
-    operation: Operation = getattr(import_module(f".{module}", __package__), function)
+    operation: Operation = getattr(import_module(module, __package__), function)
     return operation
