@@ -27,7 +27,7 @@ STEPS = (
         f"strokesynth lesion --map {_MAP} --out lesion.nii.gz --territory MCA --side left --volume-ml 20",
         "strokesynth train translator --kind physics --cohort clinic --out physics",
         f"strokesynth synthesize --model physics --map {_MAP} --lesion lesion.nii.gz --out synthetic")),
-    ("Segment it with the shipped network, with its semantic map from the same pass, then the whole test set, "
+    ("Segment it with the shipped network, with its semantic map from the same pass, then the test set, "
      "and score that against the reference:", (
         f"strokesynth segment --dwi {_SYNTHETIC}_dwi.nii.gz --adc {_SYNTHETIC}_adc.nii.gz --out found.nii.gz "
         "--map found-map.nii.gz",
