@@ -187,20 +187,25 @@ def _noisy(case: Case, rng: np.random.Generator) -> WrongInput:
     assert case.semantic_map is not None
     sigma = np.median(array[np.isin(case.semantic_map.array, PARENCHYMA)]) * rng.uniform(0.4, 0.8)
     noise = rng.standard_normal((2, *array.shape)) * sigma
-    return WrongInput(case.dwi.with_array(np.hypot(array + noise[0], noise[1]).astype(np.float32)), case.adc)
+    return _damaged(case, np.hypot(array + noise[0], noise[1]), case.adc, rng)
 
 
 def _blurred(case: Case, rng: np.random.Generator) -> WrongInput:
     sigma = [rng.uniform(5.0, 7.0) / s for s in case.dwi.spacing]
-    return WrongInput(case.dwi.with_array(ndimage.gaussian_filter(case.dwi.array, sigma)), case.adc)
+    adc = None if case.adc is None else case.adc.with_array(ndimage.gaussian_filter(case.adc.array, sigma))
+    return _damaged(case, ndimage.gaussian_filter(case.dwi.array, sigma), adc, rng)
 
 
 def _shaded(case: Case, rng: np.random.Generator) -> WrongInput:
-    """A surface coil at one side: brightness falls to a fifth across the head."""
+    """A surface coil at one side: brightness falls to a fifth across the head; ADC does not see it."""
     slope = rng.normal(0, 1, 3) * (1, 1, 0.5)
     slope *= np.log(rng.uniform(4, 7)) / 160.0 / np.linalg.norm(slope)
     field = np.exp(np.tensordot(slope, _places(case.dwi), axes=1))
-    return WrongInput(case.dwi.with_array((case.dwi.array * field).astype(np.float32)), case.adc)
+    return _damaged(case, case.dwi.array * field, case.adc, rng)
+
+
+def _damaged(case: Case, dwi: Array, adc: Volume | None, rng: np.random.Generator) -> WrongInput:
+    return WrongInput(case.dwi.with_array(dwi.astype(np.float32)), adc if rng.random() < 0.5 else None)
 
 
 def _adc_elsewhere(case: Case, rng: np.random.Generator) -> WrongInput:

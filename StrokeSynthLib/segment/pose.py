@@ -33,9 +33,11 @@ SIZE = 20
 _SHAPE = (SIZE, SIZE, SIZE)
 #: Brighter than this (normal tissue is 1) is cut off: lesions say nothing about the pose.
 _BRIGHTEST = 1.2
-#: Angles at which the upright template is tried (degrees, nose down and nose up).
-_NODS = (0.0, -36.0, -24.0, -12.0, 12.0, 24.0, 36.0)
+#: Angles at which it is tried upright, and upside-down or back to front (degrees, nose down and up). With
+#: fewer angles there, a head that was turned over would be taken for one that is nodded.
+_NODS, _NODS_TURNED = (0.0, -36.0, -24.0, -12.0, 12.0, 24.0, 36.0), (0.0, -24.0, -12.0, 12.0, 24.0)
 UPRIGHT = "RAS"
+_LETTERS = ("RL", "AP", "SI")
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,10 @@ class Template:
     def _spectra(self) -> tuple[list[str], Array, Array]:
         """Every way it is tried, upright ones first; spectra of the template and of its square there."""
         ways = [(UPRIGHT, _nodded(self.values, degrees)) for degrees in _NODS]
-        ways += [(turn, values) for turn, values in _turned(self.values) if turn != UPRIGHT]
+        for degrees in _NODS_TURNED:
+            turned = _turned(_nodded(self.values, degrees))
+            # Of a head on its side, no angle but the right one is needed: nothing upright looks like it.
+            ways += [way for way in turned if way[0] != UPRIGHT and (degrees == 0 or _same_axes(way[0]))]
         stack = np.stack([values for _, values in ways])
         return [turn for turn, _ in ways], np.conj(_spectrum(stack)), np.conj(_spectrum(stack**2))
 
@@ -221,9 +226,13 @@ def _nodded(values: Array, degrees: float) -> Array:
     return np.asarray(result, np.float32)
 
 
+def _same_axes(turn: str) -> bool:
+    """Whether every axis runs along its own direction, either way."""
+    return all(letter in pair for letter, pair in zip(turn, _LETTERS, strict=True))
+
+
 def _turned(values: Array) -> list[tuple[str, Array]]:
     """The template in each of the 24 ways, with the letters of where the file's axes then run."""
-    letters = ("RL", "AP", "SI")
     ways = []
     for order in itertools.permutations(range(3)):
         for flips in itertools.product((0, 1), repeat=3):
@@ -232,7 +241,7 @@ def _turned(values: Array) -> list[tuple[str, Array]]:
                 turned = values.transpose(order)[tuple(slice(None, None, -1 if f else 1) for f in flips)]
                 ways.append(
                     (
-                        "".join(letters[a][f] for a, f in zip(order, flips, strict=True)),
+                        "".join(_LETTERS[a][f] for a, f in zip(order, flips, strict=True)),
                         np.ascontiguousarray(turned),
                     )
                 )

@@ -13,15 +13,19 @@ Limits = Mapping[str, tuple[float, float]]
 #: ADC of brain tissue and of fluid that is believed whatever a model has seen (10^-3 mm^2/s).
 BELIEVED_ADC, LOWEST_FLUID_ADC = (0.6, 1.15), 1.8
 #: Gain in likeness by turning the head from which on it lies wrongly.
-_TURNED = 0.003
-#: Correlations of ADC and log DWI of one examination: negative over the brain, within tissue (where it may be
-#: weak) and in fine detail. Higher than these, they do not belong together; less than the first is enough
-#: where fine detail does not agree.
-_WEAK_AGREEMENT, _AGREEMENT, _IN_TISSUE, _IN_DETAIL = -0.3, -0.05, 0.2, 0.15
-_MISSING_ADC = 0.05
-#: Gray matter against white matter: 0.93 and more in all simulated DWI, whatever the scanner, 0.9 and less in
-#: T1-weighted images.
-_DARKEST_GRAY = 0.91
+_TURNED = 0.006
+#: Limits of the correlation of ADC and log DWI count as within these, whatever was fitted: over the brain,
+#: within tissue, and in fine detail. All are negative where the ADC was computed from the DWI.
+_AGREEMENT, _IN_TISSUE, _IN_DETAIL = (-0.05, 0.05), (0.15, 0.2), (0.15, 0.2)
+#: A weak agreement over the brain is enough where fine detail does not agree either.
+_WEAK_AGREEMENT, _NO_DETAIL = -0.3, -0.1
+#: Share of the brain without ADC.
+_MISSING_ADC = (0.05, 0.15)
+#: Fluid that is darker than in any DWI at b = 1000 s/mm^2; white matter 1, 0.16 to 0.28 in FLAIR images.
+_BLACK = {"dwi_p02": 0.23, "fluid_to_white": 0.31, "ventricle_to_white": 0.29}
+#: The lower limit of gray against white matter counts as within these: it is 0.93 and more in DWI of all
+#: named protocols, 0.5 to 0.92 in T1-weighted images.
+_DARKEST_GRAY = (0.91, 0.93)
 #: However narrow the limits that were fitted, nothing milder than this is flagged: likeness and coverage
 #: of a head, brain volume (ml), noise (of tissue) above and below, slope (1/mm) and shading (logarithm).
 _SURELY = {
@@ -138,13 +142,13 @@ class _Seen:
     def __init__(self, numbers: Numbers, limits: Limits) -> None:
         self.numbers, self._limits = numbers, limits
 
-    def low(self, name: str, at_most: float = float("inf")) -> bool:
-        """Whether a number is there, under its limit, and under ``at_most``."""
-        return name in self.numbers and self.numbers[name] < min(self.limits(name)[0], at_most)
+    def low(self, name: str, at_most: float = float("inf"), at_least: float = float("-inf")) -> bool:
+        """Whether a number is there and under its limit, which counts as ``at_least`` to ``at_most``."""
+        return name in self.numbers and self.numbers[name] < max(at_least, min(self.limits(name)[0], at_most))
 
-    def high(self, name: str, at_least: float = float("-inf")) -> bool:
-        """Whether a number is there, over its limit, and over ``at_least``."""
-        return name in self.numbers and self.numbers[name] > max(self.limits(name)[1], at_least)
+    def high(self, name: str, at_least: float = float("-inf"), at_most: float = float("inf")) -> bool:
+        """Whether a number is there and over its limit, which counts as ``at_least`` to ``at_most``."""
+        return name in self.numbers and self.numbers[name] > min(at_most, max(self.limits(name)[1], at_least))
 
     def limits(self, name: str) -> tuple[float, float]:
         """Of a number; without end where none were fitted."""
@@ -186,10 +190,10 @@ def _contrast(seen: _Seen) -> Iterator[Reason]:
     if seen.high("dwi_p98", 2.3) and seen.high("sharpness"):
         yield "bright fluid", {"value": numbers["dwi_p98"]}
         return
-    if numbers.get("gray_to_white", 1.0) < _DARKEST_GRAY:
+    if seen.low("gray_to_white", _DARKEST_GRAY[1], _DARKEST_GRAY[0]):
         yield "dark gray", {"value": numbers["gray_to_white"]}
         return
-    if seen.low("dwi_p02") or seen.low("fluid_to_white") or seen.low("ventricle_to_white"):
+    if any(seen.low(name, at_most) for name, at_most in _BLACK.items()):
         yield "black fluid", {}
     elif seen.high("dwi_p02") or seen.high("dwi_p10") or seen.high("fluid_to_white"):
         yield "no fluid", {}
@@ -198,12 +202,13 @@ def _contrast(seen: _Seen) -> Iterator[Reason]:
 
 
 def _adc(seen: _Seen) -> Iterator[Reason]:
+    weak = seen.numbers.get("adc_agreement", -1.0) > _WEAK_AGREEMENT
     foreign = (
-        seen.high("adc_agreement", _AGREEMENT),
-        seen.high("adc_tissue_agreement", _IN_TISSUE),
-        seen.high("adc_fine", _IN_DETAIL),
-        seen.high("adc_fine") and seen.numbers.get("adc_agreement", 0.0) > _WEAK_AGREEMENT,
-        seen.high("adc_missing", _MISSING_ADC),
+        seen.high("adc_agreement", *_AGREEMENT),
+        seen.high("adc_tissue_agreement", *_IN_TISSUE),
+        seen.high("adc_fine", *_IN_DETAIL),
+        seen.high("adc_fine", at_most=_NO_DETAIL) and weak,
+        seen.high("adc_missing", *_MISSING_ADC),
     )
     if any(foreign):
         yield "foreign ADC", {}
