@@ -23,6 +23,8 @@ Numbers = dict[str, float]
 _CORE_MM = 14.0
 #: DWI of tissue without a lesion, normal tissue 1.
 _TISSUE_DWI = (0.6, 1.5)
+#: The same under strong shading.
+_SHADED_DWI = (0.4, 2.5)
 #: ADC of tissue and, from there on, of fluid (10^-3 mm^2/s).
 _TISSUE_ADC, _FLUID_ADC = (0.3, 1.4), 2.0
 #: Fewer voxels than this say nothing.
@@ -58,7 +60,7 @@ def measure(prepared: Prepared, tissue: Array | None, probability: Array | None)
     if int(healthy.sum()) < _FEWEST:
         return values
     values |= _brightness(prepared, healthy)
-    values |= _quality(prepared, core)
+    values |= _quality(prepared, core, healthy)
     if prepared.adc is not None:
         values |= _diffusion(prepared, prepared.adc, healthy)
     if tissue is not None:
@@ -81,8 +83,8 @@ def _brightness(prepared: Prepared, core: Array) -> dict[str, float]:
     return {f"dwi_p{mark:02d}": float(value) for mark, value in zip(marks, found, strict=True)}
 
 
-def _quality(prepared: Prepared, core: Array) -> dict[str, float]:
-    """Noise, sharpness and shading of the tissue."""
+def _quality(prepared: Prepared, core: Array, healthy: Array) -> dict[str, float]:
+    """Noise and sharpness within the brain, shading of its healthy part."""
     dwi, spacing = prepared.dwi, prepared.frame.spacing
     tissue = core & (dwi > _TISSUE_DWI[0]) & (dwi < _TISSUE_DWI[1])
     inner = (slice(1, -1), slice(1, -1))
@@ -101,15 +103,21 @@ def _quality(prepared: Prepared, core: Array) -> dict[str, float]:
     along = [dwi[2:, 1:-1] - dwi[:-2, 1:-1], dwi[1:-1, 2:] - dwi[1:-1, :-2]]
     slope = np.hypot(*[part[core_inside] / (2 * s) for part, s in zip(along, spacing, strict=False)])
     values["sharpness"] = float(np.percentile(_thinned(slope), 90))
-    sigma = [8.0 / s for s in spacing]
+    return values | _shading(prepared, healthy)
+
+
+def _shading(prepared: Prepared, healthy: Array) -> dict[str, float]:
+    """How far the brightness of healthy tissue, averaged locally, differs across the brain."""
+    dwi, sigma = prepared.dwi, [8.0 / s for s in prepared.frame.spacing]
+    tissue = healthy & (dwi > _SHADED_DWI[0]) & (dwi < _SHADED_DWI[1])
     weight = gaussian(tissue.astype(np.float32), sigma)
     mean = gaussian(np.where(tissue, dwi, np.float32(0)), sigma)
-    known = core & (weight > 0.2)
-    if int(known.sum()) >= _FEWEST:
-        level = mean[known][::7] / weight[known][::7]
-        low, high = np.percentile(level, (2, 98))
-        values["shading"] = float(np.log(high / low))
-    return values
+    known = np.flatnonzero(healthy & (weight > 0.2))
+    if known.size < _FEWEST:
+        return {}
+    known = _thinned(known)
+    low, high = np.percentile(mean.ravel()[known] / weight.ravel()[known], (5, 95))
+    return {"shading": float(np.log(high / low))}
 
 
 def _diffusion(prepared: Prepared, adc: Array, core: Array) -> dict[str, float]:

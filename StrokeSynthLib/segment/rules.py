@@ -30,7 +30,7 @@ _DARKEST_GRAY = (0.91, 0.93)
 #: of a head, brain volume (ml), noise (of tissue) above and below, slope (1/mm) and shading (logarithm).
 _SURELY = {
     "likeness": 0.92, "coverage": 0.8, "least ml": 900.0, "most ml": 2600.0, "noise": 0.12, "still": 0.02,
-    "flat": 0.05, "shading": 0.7,
+    "flat": 0.05, "shading": 0.62,
 }  # fmt: skip
 #: Likeness from which on there is some head, whose contrast is worth a word.
 _SOME_HEAD = 0.8
