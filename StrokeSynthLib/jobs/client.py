@@ -35,6 +35,8 @@ OnLog = Callable[[str], None]
 
 #: Lines of the worker's standard error that are kept to explain its end.
 _KEPT_LINES = 60
+#: Matrix products in the worker are small: threads would only wait for each other.
+_FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 #: Seconds that a worker has to end by itself when it is no longer needed.
 _GOODBYE = 1.0
 
@@ -141,7 +143,8 @@ class WorkerClient:
             return
         try:
             process = subprocess.Popen(
-                [*self._command, "-m", WORKER], env=environment(self._environment), **own_group(),
+                [*self._command, "-m", WORKER], **own_group(),
+                env=_FEW_THREADS | environment(self._environment),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
         except OSError as error:

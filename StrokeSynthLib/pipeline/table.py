@@ -28,8 +28,8 @@ class LesionRow:
     center
         RAS mm.
     territory, part, side
-        Large artery and branch with the largest share, and the patient's side ("left", "right" or
-        "both"); "" where the place in standard space is not known.
+        Large artery with the largest share, its branch with the largest share, and the patient's side
+        ("left", "right" or "both"); "" where the place in standard space is not known.
     """
 
     number: int
@@ -95,4 +95,6 @@ def _site(voxels: Array, anatomy: Anatomy) -> tuple[str, str, str, dict[str, flo
 
     site = TerritoryAtlas.load().site_of_points(standard_points_of_voxels(voxels, anatomy))
     shares = {artery: sum(site.shares[part] for part in parts) for artery, parts in ARTERIES.items()}
-    return site.territory, site.part, site.side, {a: share for a, share in shares.items() if share >= 1e-3}
+    # The branch is looked for within the artery: a neighbor with one branch may have the larger share.
+    part = max(ARTERIES[site.territory], key=lambda name: site.shares[name])
+    return site.territory, part, site.side, {a: share for a, share in shares.items() if share >= 1e-3}

@@ -47,3 +47,8 @@ def reach_of(sigma_mm: Sequence[float] | float, spacing: Sequence[float]) -> tup
     """Voxels along each axis that :func:`.fields.smooth` looks at on either side."""
     widths = [sigma_mm] * len(spacing) if isinstance(sigma_mm, int | float) else list(sigma_mm)
     return tuple(int(TRUNCATE * width / step + 0.5) for width, step in zip(widths, spacing, strict=True))
+
+
+def sliced(array: Array, axis: int) -> Array:
+    """The same array with each of its slices together in memory."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, axis, 0)), 0, axis)

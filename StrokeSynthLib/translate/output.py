@@ -76,7 +76,10 @@ class Placed:
 
 
 def placed(rendering: Rendering, like: Volume, background: Background | None) -> Placed:
-    """Bring a rendering to the axis order of ``like``, into the patient's images if they are given."""
+    """Bring a rendering to the axis order of ``like``, into the patient's images if they are given.
+
+    Rendering and background may both be some slices only.
+    """
 
     def volume(array: Array) -> Volume:
         turned = like.from_canonical(np.asarray(array, np.float32))

@@ -152,7 +152,7 @@ class Preview:
         # Bringing a stack to the map's order reverses it where the axis is flipped.
         rendering = self._stage.draw(inner[::-1] if self._flipped else inner, exact=not approximate)
         like, background = self._origin.semantic_map, self._origin.background
-        images = placed(rendering, self._cut(like, wanted), self._cut_background(background, wanted))
+        images = placed(rendering, like, self._cut_background(background, wanted))
         self._old -= set(wanted)
         self._rough = self._rough | set(wanted) if approximate else self._rough - set(wanted)
         self._facts = (images.b_value, images.sources, rendering.parameters)

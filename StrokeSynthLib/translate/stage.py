@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .boxes import Box, changed, grown, whole
+from .boxes import Box, changed, grown, sliced, whole
 from .output import Rendering
 
 Array = npt.NDArray[Any]
@@ -42,6 +42,7 @@ class Stage(ABC):
         self.axis = axis
         self.reach = tuple(reach)
         self.lesion: Array | None = None
+        self._sliced = False
 
     def change(self, lesion: Array) -> range:
         """Take another lesion (boolean, of the map's shape); the numbers of the slices that it changes."""
@@ -68,17 +69,24 @@ class Stage(ABC):
         ...
 
     def prepare(self) -> None:
-        """Compute now what is otherwise computed when it is first needed, so that no stroke waits for it."""
-        return
+        """Make ready for many changes, before the first of them, so that no stroke waits for it.
+
+        What is otherwise computed when it is first needed is computed now, and each slice is laid
+        together in memory.
+        """
+        self._sliced = True
 
     def picked(self, array: Array, slices: Sequence[int] | None) -> Array:
         """Slices of an array of the map's shape."""
-        return array if slices is None else np.take(array, list(slices), self.axis)
+        if slices is None:
+            return array
+        index: list[Any] = [slice(None)] * array.ndim
+        index[self.axis] = list(slices)
+        return np.ascontiguousarray(array[tuple(index)])
 
-
-def put(target: Array | None, part: Array, box: Box) -> Array:
-    """``part`` written into ``target`` at ``box``; where there is no target yet it is the whole."""
-    if target is None:
-        return part
-    target[box] = part
-    return target
+    def put(self, target: Array | None, part: Array, box: Box) -> Array:
+        """``part`` written into ``target`` at ``box``; where there is no target yet it is the whole."""
+        if target is None:
+            return sliced(part, self.axis) if self._sliced else part
+        target[box] = part
+        return target

@@ -7,7 +7,7 @@ that is painted alone, with that much around it, has the very bits that it has i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...randomness import generator
-from ..boxes import Box, grown, reach_of, within
+from ..boxes import Box, grown, reach_of, sliced, within
 from ..examples import IS_PARENCHYMA
 from ..fields import correlated_field
 from ..signal import receiver_noise
@@ -58,9 +58,18 @@ class Canvas:
         self.reach = reach_of(draw.blur_mm, spacing)
         self._fields = self._correlated("texture b0", "texture adc", draw.texture_mm)
 
-    def prepare(self) -> None:
-        """Compute now what is otherwise computed when it is first needed."""
-        _ = self.nearest, self._lesion_fields, self.noise
+    def prepare(self, axis: int) -> None:
+        """Make ready for many paintings: compute now what is otherwise computed when it is first needed.
+
+        Noise is laid out so that its slices along ``axis`` are quickly at hand.
+        """
+        _ = self.nearest, self._lesion_fields
+        self.noise = self.noise_in(lambda array: sliced(array, axis))
+
+    def noise_in(self, pick: Callable[[Array], Array]) -> Noise:
+        """What ``pick`` makes of each field of noise."""
+        b0, dwi = (None if pair is None else (pick(pair[0]), pick(pair[1])) for pair in self.noise)
+        return b0, dwi
 
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
@@ -80,16 +89,6 @@ class Canvas:
             receiver_noise(self.shape, b0, generator(self.seed, "noise b0")),
             receiver_noise(self.shape, dwi, generator(self.seed, "noise dwi")),
         )
-
-    def noise_of(self, slices: Sequence[int] | None, axis: int) -> Noise:
-        """That of some slices along ``axis``; of all where None."""
-        if slices is None:
-            return self.noise
-        b0, dwi = (
-            None if pair is None else (np.take(pair[0], slices, axis), np.take(pair[1], slices, axis))
-            for pair in self.noise
-        )
-        return b0, dwi
 
     def labels_in(self, lesion: Array, box: Box) -> tuple[Array, Array]:
         """Classes in a box, with tissue under the whole lesion, and where the image is not empty there."""

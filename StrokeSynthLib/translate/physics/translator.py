@@ -20,7 +20,7 @@ from ..examples import load_examples
 from ..geometry import geometries, slice_axis
 from ..options import TranslatorOptions
 from ..output import Rendering, effect_of
-from ..stage import Stage, put
+from ..stage import Stage
 from .canvas import Canvas
 from .mixing import fit_case
 from .model import SignalModel
@@ -70,19 +70,20 @@ class PhysicsStage(Stage):
 
     def prepare(self) -> None:
         """See :class:`..stage.Stage`."""
-        self._canvas.prepare()
+        super().prepare()
+        self._canvas.prepare(self.axis)
 
     def repaint(self, lesion: Array, box: Box) -> None:
         """See :class:`..stage.Stage`."""
         painting = self._canvas.paint(lesion, box)
         parts = (painting.b0, painting.dwi, painting.filled)
-        self._with = [put(target, part, box) for target, part in zip(self._with, parts, strict=True)]
+        self._with = [self.put(target, part, box) for target, part in zip(self._with, parts, strict=True)]
         if self._effect:
             bare = self._canvas.paint(lesion, box, bare=True)
             weight = softened(lesion, self._canvas.draw.blur_mm, self._canvas.spacing, box)
             parts = (bare.b0, bare.dwi, weight)
             self._without = [
-                put(target, part, box) for target, part in zip(self._without, parts, strict=True)
+                self.put(target, part, box) for target, part in zip(self._without, parts, strict=True)
             ]
 
     def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
@@ -97,7 +98,7 @@ class PhysicsStage(Stage):
         if self._effect:
             bare_b0, bare_dwi, weight = some(self._without)
             effect = effect_of((b0, dwi), (bare_b0, bare_dwi), weight, draw.b_value)
-        noise = self._canvas.noise_of(slices, self.axis)
+        noise = self._canvas.noise_in(lambda array: self.picked(array, slices))
         b0, dwi, adc = add_noise(b0, dwi, filled, draw, noise)
         return Rendering(
             b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, self._canvas.parameters

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from ...schema import LESION
 from ..background import softened, softening_reach
-from ..boxes import Box
+from ..boxes import Box, sliced
 from ..geometry import slice_axis
 from ..output import Rendering, effect_of
 from ..physics.canvas import Canvas
 from ..physics.paint import add_noise
 from ..signal import adc_from, dwi_from
-from ..stage import Stage, put
+from ..stage import Stage
 from .frame import Frame
 from .networks import REACH, GeneratorOptions
 from .sketch import drawn_sketch, sketch_reach
@@ -62,22 +62,24 @@ class Pix2PixStage(Stage):
 
     def prepare(self) -> None:
         """See :class:`..stage.Stage`."""
-        self._canvas.prepare()
+        super().prepare()
+        self._canvas.prepare(self.axis)
+        self._painted = {bare: sliced(painted, 1 + self.axis) for bare, painted in self._painted.items()}
 
     def repaint(self, lesion: Array, box: Box) -> None:
         """See :class:`..stage.Stage`."""
         canvas = self._canvas
-        self._labels = put(self._labels, canvas.labels_in(lesion, box)[0], box)
+        self._labels = self.put(self._labels, canvas.labels_in(lesion, box)[0], box)
         for bare in self._versions:
             new = drawn_sketch(canvas, lesion, box, bare=bare)
             painting = new.painting
             parts = (painting.b0, painting.dwi, painting.filled, new.grain_b0, new.grain_dwi)
             self._sketch[bare] = [
-                put(target, part, box) for target, part in zip(self._sketch[bare], parts, strict=True)
+                self.put(target, part, box) for target, part in zip(self._sketch[bare], parts, strict=True)
             ]
         if len(self._versions) > 1:
             weight = softened(lesion, canvas.draw.blur_mm, canvas.spacing, box)
-            self._weight = put(self._weight, weight, box)
+            self._weight = self.put(self._weight, weight, box)
         self._quality[box[self.axis]] = _OLD
 
     def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
@@ -91,7 +93,7 @@ class Pix2PixStage(Stage):
             bare = [self.picked(image, slices) for image in self._painted[True]]
             weight = self.picked(self._weight, slices)
             effect = effect_of((b0, dwi), (bare[0], bare[1]), weight, draw.b_value)
-        noise = self._canvas.noise_of(slices, self.axis)
+        noise = self._canvas.noise_in(lambda array: self.picked(array, slices))
         b0, dwi, adc = add_noise(b0 * grain_b0, dwi * grain_dwi, filled, draw, noise)
         return Rendering(
             b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, self._canvas.parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ...modelfolder import ModelFolder, open_model, save_model
 from ...progress import Progress, ProgressEvent, silent
 from ...randomness import generator as random_stream
 from ...schema import CLASS_COUNT
+from ...segment.engines import threads
 from ..drawing import DrawingTranslator
 from ..examples import load_examples
 from ..geometry import geometries
@@ -70,24 +72,39 @@ class Pix2PixTranslator(DrawingTranslator):
         """Run the network over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
         labels = torch.from_numpy(classes.astype(np.int64))[None]
         inputs = torch.from_numpy(sketch.astype(np.float32))[None]
-        flat = self.generator.options.dimensions == 2
-        if flat:
-            labels, inputs = labels[0].permute(2, 0, 1), inputs[0].permute(3, 0, 1, 2)
+        if self.generator.options.dimensions == 3:
+            return np.asarray(self._run(labels, inputs)[0].numpy())
+        labels, inputs = labels[0].permute(2, 0, 1), inputs[0].permute(3, 0, 1, 2)
         together = _TOGETHER.get(self.device.name, 1)
-        with torch.inference_mode(), self.device.autocast():
-            parts = [
-                self._run(labels[k : k + together], inputs[k : k + together])
-                for k in range(0, len(labels), together)
-            ]
-        painted = torch.cat(parts)
-        return np.asarray((painted.permute(1, 2, 3, 0) if flat else painted[0]).numpy())
+        pieces = [
+            (labels[k : k + together], inputs[k : k + together]) for k in range(0, len(labels), together)
+        ]
+        painted = torch.cat(self._side_by_side(pieces))
+        return np.asarray(painted.permute(1, 2, 3, 0).numpy())
+
+    def _side_by_side(self, pieces: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> list[torch.Tensor]:
+        """Slices on the processor beside each other, each on one thread, so that none waits for another.
+
+        So the bits do not depend on the number of threads either.
+        """
+        if self.device.name != "cpu":
+            return [self._run(*piece) for piece in pieces]
+        before = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(
+                min(threads(), len(pieces)), initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                return list(pool.map(lambda piece: self._run(*piece), pieces))
+        finally:
+            torch.set_num_threads(before)
 
     def _run(self, labels: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
-        labels = labels.to(self.device.name)
-        onehot = torch.zeros(len(labels), CLASS_COUNT, *labels.shape[1:], device=labels.device)
-        onehot.scatter_(1, labels[:, None], 1.0)
-        output: torch.Tensor = self.generator(onehot, sketch.contiguous().to(self.device.name))
-        return output.float().cpu()
+        with torch.inference_mode(), self.device.autocast():
+            labels = labels.to(self.device.name)
+            onehot = torch.zeros(len(labels), CLASS_COUNT, *labels.shape[1:], device=labels.device)
+            onehot.scatter_(1, labels[:, None], 1.0)
+            output: torch.Tensor = self.generator(onehot, sketch.contiguous().to(self.device.name))
+            return output.float().cpu()
 
 
 def train_pix2pix(
