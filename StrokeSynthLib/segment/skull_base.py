@@ -3,7 +3,12 @@
 Air in the sinuses and in the petrous bone bends the field; echo-planar images pile signal up at the
 brain's underside, in DWI and b0 alike, so that ADC stays normal there (:mod:`..scanner.susceptibility`).
 Rule: a marked component near the skull base counts as a lesion only if its median ADC is below 0.85 of the
-other side's. Without ADC nothing tells the two apart and every component stays.
+other side's, or of normal tissue's where that is higher (the other side may be low by chance, fluid, or
+marked itself). Without ADC nothing tells the two apart and every component stays.
+
+By the other side alone the rule lost 2 of the 15 true components that the shipped network marks there in 112
+simulated examinations (ADC 0.69 and 0.76 of normal tissue's) and removed 2 of 6 false ones; so it loses and
+removes none. Of 332 false components of a threshold on DWI alone it removes 197, by the other side alone 209.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from .preprocess import Prepared
 
 Array = npt.NDArray[Any]
 
-#: Median ADC of a lesion as a share of the other side's, at most.
+#: Median ADC of a lesion as a share of the other side's or of normal tissue's, at most.
 HIGHEST_RATIO = 0.85
 #: The skull base: within this distance (mm) of what is no brain, and so far below the vertex (mm). The
 #: orbital and temporal undersides lie 85 to 130 mm below it; the rest is for heads that are nodded.
@@ -135,11 +140,12 @@ class _Ratios:
         self._usual = float(np.median(self._adc[normal])) if normal.any() else 0.0
 
     def of(self, component: Array) -> float:
-        """Median ADC over that of the other side; over that of normal tissue where it is no measure."""
+        """Median ADC over the higher one of the other side's, where it is a measure, and normal tissue's."""
         own = self._adc[component & (self._adc > 0)]
         if own.size == 0:
             return 0.0
         there = component & self._usable
         enough = int(there.sum()) >= max(3, 0.3 * own.size)
-        usual = float(np.median(self._other[there])) if enough else self._usual
-        return float(np.median(own)) / usual if usual > 0 else 0.0
+        other = float(np.median(self._other[there])) if enough else 0.0
+        reference = max(other, self._usual)
+        return float(np.median(own)) / reference if reference > 0 else 0.0

@@ -76,6 +76,14 @@ def test_a_lesion_on_both_sides_is_compared_with_normal_tissue() -> None:
     assert (drop_susceptibility(both, mirrored) == both).all()
 
 
+def test_a_low_adc_counts_where_the_other_side_is_low_by_chance() -> None:
+    mask = spot(low=True)
+    low = with_adc(mask, 0.6)
+    assert low.mirrored_adc is not None
+    chance = replace(low, mirrored_adc=np.where(mask, np.float32(0.65), low.mirrored_adc))
+    assert (drop_susceptibility(mask, chance) == mask).all()
+
+
 def test_without_adc_every_component_stays() -> None:
     mask = spot(low=True)
     blind = replace(head(), adc=None, mirrored_adc=None)
