@@ -20,7 +20,7 @@ import slicer
 import vtk
 
 from ..errors import BadInputError
-from ..volume import Storage, Volume
+from ..volume import Grid, Storage, Volume
 
 Array = npt.NDArray[Any]
 
@@ -68,6 +68,15 @@ def affineOfNode(node: slicer.vtkMRMLVolumeNode) -> Array:
             "resample it, for instance with Resample Scalar/Vector/DWI Volume."
         )
     return np.asarray(affine)
+
+
+def gridOfNode(node: slicer.vtkMRMLVolumeNode) -> Grid:
+    """Where a node's voxels are in the world; raises as :func:`volumeFromNode`."""
+    image = node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise BadInputError(f"{node.GetName()}: holds no image; load it again or choose another volume.")
+    i, j, k = image.GetDimensions()
+    return Grid((i, j, k), affineOfNode(node))
 
 
 def transformToWorld(node: slicer.vtkMRMLTransformableNode) -> Array:
