@@ -33,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fine-tune this model (acute: the shipped network) instead of starting from nothing; the "
         "network is then that model's",
     )  # fmt: skip
+    parser.add_argument(
+        "--processes", type=shared.positive_whole, default=1, metavar="N",
+        help="compute each step in N processes, a core and a batch each (Linux, without a GPU; default 1)",
+    )  # fmt: skip
     shared.training(parser)
 
 
@@ -41,7 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from ..pipeline.training import TrainingRequest, train_segmenter_on
 
     names = ("seed", "dimensions", "steps", "minutes", "threads", "resume", "device", "start_from",
-             "synthetic_share")  # fmt: skip
+             "synthetic_share", "processes")  # fmt: skip
     request = TrainingRequest(
         arguments.kind, arguments.cohort, arguments.out, {name: getattr(arguments, name) for name in names},
         console.say, console.progress,

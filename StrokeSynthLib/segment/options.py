@@ -143,6 +143,8 @@ class TrainingOptions:
         Kept around the brain in training cases (mm).
     workers
         Processes that prepare the cases.
+    processes
+        Processes that compute each step together, each a batch of its own (:class:`.team.Team`); for CPUs.
     """
 
     steps: int | None = None
@@ -174,10 +176,11 @@ class TrainingOptions:
     wide: bool = False
     margin: float = 4.0
     workers: int = 1
+    processes: int = 1
 
     def __post_init__(self) -> None:
         """Check, with the offending value in the message."""
-        for name in ("steps", "minutes", "threads", "batch", "validation_every", "patience"):
+        for name in ("steps", "minutes", "threads", "batch", "validation_every", "patience", "processes"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise BadInputError(f"Training option {name} {value}: must be more than 0.")

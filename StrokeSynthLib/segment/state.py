@@ -13,6 +13,9 @@ from . import checkpoint
 from .losses import Average
 from .network import load_weights, weights_of
 
+#: What is saved beside the tensors.
+_FACTS = ("best_dice", "best_step", "step", "seconds", "history", "losses")
+
 
 @dataclass
 class TrainingState:
@@ -27,6 +30,8 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    #: Of the steps since the last validation.
+    losses: list[float] = field(default_factory=list)
 
     def save(self, out: Path, mark: str) -> None:
         """Write it beside ``out``, with the fingerprint of its training."""
@@ -36,9 +41,7 @@ class TrainingState:
             **checkpoint.flatten("average", self.average.weights),
             **checkpoint.flatten("best", self.best),
         }
-        facts = {
-            name: getattr(self, name) for name in ("best_dice", "best_step", "step", "seconds", "history")
-        }
+        facts = {name: getattr(self, name) for name in _FACTS}
         checkpoint.save_state(out, tensors, {**facts, "fingerprint": mark})
 
     def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -47,5 +50,5 @@ class TrainingState:
         checkpoint.load_optimizer(self.optimizer, checkpoint.pick("optimizer", tensors))
         self.average.weights = checkpoint.pick("average", tensors)
         self.best = checkpoint.pick("best", tensors)
-        for name in ("best_dice", "best_step", "step", "seconds", "history"):
+        for name in _FACTS:
             setattr(self, name, facts[name])

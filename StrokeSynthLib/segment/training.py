@@ -42,13 +42,15 @@ from .dataset import Ahead, Batch, Example, Sampler, Storeroom, fill
 from .decision import Decision, mean_dice, tune_decision
 from .engines import open_engine
 from .inference import examine, probability_of
+from .inheritance import carried_over
 from .inputs import Slabs, assemble
 from .losses import Average, LesionLoss, TissueLoss
-from .network import build_network, load_weights, weights_of
+from .network import build_network, load_weights, parameter_groups, weights_of
 from .options import NetworkOptions, TrainingOptions
 from .predict import KIND
 from .preprocess import FrameOptions
 from .state import TrainingState
+from .team import Team
 from .unet import UNet
 
 Array = npt.NDArray[Any]
@@ -91,7 +93,10 @@ def train_segmenter(
     """
     options, out = options or TrainingOptions(), Path(out)
     threads = torch.get_num_threads()
-    if options.threads is not None:
+    if options.processes > 1:
+        # Threads of its own do not survive in a forked process.
+        torch.set_num_threads(1)
+    elif options.threads is not None:
         torch.set_num_threads(options.threads)
     room = Storeroom()
     try:
@@ -112,6 +117,11 @@ class _Training:
             raise BadInputError("There is no case to train on; give a cohort with lesion masks.")
         self.options, self.out, self.progress = options, out, progress
         self.device: Device = choose_device(options.device)
+        if options.processes > 1 and self.device.name != "cpu":
+            raise BadInputError(
+                f"--processes {options.processes}: is for CPUs; a {self.device.name} needs one."
+            )
+        self.team = Team(options.processes)
         start = open_model(options.start_from, KIND) if options.start_from else None
         self.start = start
         self.net_options = NetworkOptions.from_config(start.config["network"]) if start else options.network()
@@ -178,14 +188,22 @@ class _Training:
     def run(self) -> ModelFolder:
         """All of it."""
         state = self._begin()
+        self.team.start(state.network.parameters(), lambda: self._follow(state))
         try:
             self._learn(state)
         except CancelledError:
             state.save(self.out, self.mark)
             raise
+        finally:
+            self.team.stop()
         folder = self._finish(state)
         checkpoint.forget_state(self.out)
         return folder
+
+    def _follow(self, state: TrainingState) -> None:
+        """What the other processes of a team do."""
+        for state.step, learning_rate in self.team.steps():
+            self._step(state, learning_rate)
 
     def _begin(self) -> TrainingState:
         network = build_network(self.net_options, self.options.seed)
@@ -195,7 +213,7 @@ class _Training:
         if self.net_options.dimensions == 2:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
-            _groups(network, self.options.weight_decay), lr=self.options.highest_rate
+            parameter_groups(network, self.options.weight_decay), lr=self.options.highest_rate
         )
         weights = weights_of(network)
         state = TrainingState(
@@ -211,19 +229,20 @@ class _Training:
 
     def _learn(self, state: TrainingState) -> None:
         options, total = self.options, self.options.total_steps
-        clock, saved, losses = time.monotonic() - state.seconds, time.monotonic(), []
+        clock, saved = time.monotonic() - state.seconds, time.monotonic()
         while state.step < total:
             state.seconds = time.monotonic() - clock
             done = self._share_done(state)
             if done >= 1.0:
                 break
-            losses.append(self._step(state, self._learning_rate(state.step, done)))
+            rate = self._learning_rate(state.step, done)
+            self.team.begin(state.step, rate)
+            state.losses.append(self._step(state, rate))
             state.step += 1
-            values = {"loss": losses[-1]}
+            values = {"loss": state.losses[-1]}
             last = state.step == total
             if self.validation and (state.step % options.validation_every == 0 or last):
-                values |= self._validate(state, float(np.mean(losses)))
-                losses = []
+                values |= self._validate(state)
             if time.monotonic() - saved > _SAVE_SECONDS:
                 state.seconds = time.monotonic() - clock
                 state.save(self.out, self.mark)
@@ -232,9 +251,9 @@ class _Training:
             waited = (state.step - state.best_step) / options.validation_every
             if self.validation and waited >= options.patience and state.best_dice > 0:
                 break
-        if self.validation and losses and state.step:
+        if self.validation and state.losses and state.step:
             # The clock ended it between two validations: the last weights count too.
-            self._validate(state, float(np.mean(losses)))
+            self._validate(state)
         state.seconds = time.monotonic() - clock
 
     def _share_done(self, state: TrainingState) -> float:
@@ -267,14 +286,17 @@ class _Training:
             )
         state.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.average(state.network.parameters())
         nn.utils.clip_grad_norm_(state.network.parameters(), _CLIP_NORM)
         state.optimizer.step()
-        state.average.update(weights_of(state.network), state.step)
+        if not self.team.rank:
+            state.average.update(weights_of(state.network), state.step)
         return float(loss.detach())
 
     def _batch(self, step: int) -> Batch:
         """The batch of a step, whenever it is made."""
-        rng = generator(self.options.seed, "step", step)
+        rank = self.team.rank
+        rng = generator(self.options.seed, "step", step, *(("process", rank) if rank else ()))
         batch = self.sampler.draw(rng)
         drawn = draw(self.options.batch, self.options.without_adc_share, rng)
         wider = widening.draw(self.options.batch, self.net_options.depth, rng) if self.options.wide else None
@@ -296,7 +318,7 @@ class _Training:
         assert lesion is not None
         return inputs, lesion, tissue
 
-    def _validate(self, state: TrainingState, loss: float) -> dict[str, float]:
+    def _validate(self, state: TrainingState) -> dict[str, float]:
         found = self._probabilities(state.average.weights, flips=False)
         default = Decision()
         masks = [default.apply(p, e.voxel_ml) for e, p in zip(self.validation, found, strict=True)]
@@ -304,9 +326,11 @@ class _Training:
         if score > state.best_dice:
             state.best_dice, state.best_step = score, state.step
             state.best = {name: value.clone() for name, value in state.average.weights.items()}
-        entry = {"step": state.step, "seconds": round(state.seconds, 1), "loss": round(loss, 5),
+        loss = round(float(np.mean(state.losses)), 5)
+        entry = {"step": state.step, "seconds": round(state.seconds, 1), "loss": loss,
                  "validation_dice": round(score, 5)}  # fmt: skip
         state.history.append(entry)
+        state.losses = []
         return {"validation_dice": score}
 
     def _probabilities(self, weights: dict[str, Tensor], *, flips: bool) -> list[Any]:
@@ -325,7 +349,7 @@ class _Training:
         self.progress(ProgressEvent("Choosing the threshold"))
         weights = state.best if self.validation else state.average.weights
         decision, score = Decision(), None
-        carried = _carried_over(self.start)
+        carried = carried_over(self.start)
         if self.validation:
             calibration = Calibration.from_config(carried.get("calibration"))
             found = [
@@ -370,28 +394,3 @@ class _Training:
         )  # fmt: skip
         write_text(self.out / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in state.history))
         return folder
-
-
-def _carried_over(start: ModelFolder | None) -> dict[str, Any]:
-    """What a fine-tuned model keeps of the one that it began as, beside the weights.
-
-    Its calibration is the best that is known: a few cases cannot give a new one. What its features usually
-    look like is not kept, for they change; how usual examinations look is.
-    """
-    if start is None:
-        return {}
-    kept: dict[str, Any] = {
-        name: start.config[name] for name in ("flips", "map_margin", "calibration") if name in start.config
-    }
-    typicality = start.config.get("typicality")
-    if typicality:
-        distances = {k: v for k, v in typicality["distances"].items() if k != "features"}
-        kept["typicality"] = {**typicality, "distances": distances}
-    return kept
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for convolutions, none for norms and biases."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    rest = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]

@@ -10,7 +10,8 @@ a contrast of its own:
 * a spot is bright on DWI while its ADC is raised: shine-through, never a lesion (only where ADC is shown);
 * the lower brain's edge is very bright on DWI while its ADC is normal, on one side or both: susceptibility
   above the petrous bones and the sinuses, brighter than the simulated field makes it;
-* ADC is smoothed, as vendors do.
+* ADC is smoothed, as vendors do;
+* the other hemisphere looks like this one: lesions on both sides, which a comparison of sides does not show.
 
 As in :mod:`.augmentation`, the drawing is apart from the applying.
 """
@@ -59,7 +60,7 @@ class Widening:
     rims
         (batch, 6): direction of the edge (radians), radius (voxels), factor on DWI and on ADC, 1 for both
         sides, highest place in the brain (-1 to 1); radius 0 for none.
-    smooth_adc
+    smooth_adc, symmetric
         (batch,) boolean.
     """
 
@@ -72,6 +73,7 @@ class Widening:
     spots: Array
     rims: Array
     smooth_adc: Array
+    symmetric: Array
 
 
 def draw(count: int, depth: int, rng: np.random.Generator) -> Widening:
@@ -92,7 +94,7 @@ def draw(count: int, depth: int, rng: np.random.Generator) -> Widening:
     return Widening(
         tissue_dwi=factors(0.6, 0.10, len(TISSUES)),
         tissue_adc=factors(0.5, 0.08, len(TISSUES)),
-        lesion=np.where(faded, rng.uniform((0.5, 0.4), (1.5, 1.2), (count, 2)), 1.0),
+        lesion=np.where(faded, rng.uniform((0.5, 0.4), (1.8, 1.3), (count, 2)), 1.0),
         slices=slices,
         noise=np.where(sometimes(0.25), np.minimum(rng.exponential(0.08, count), 0.3), 0.0),
         noise_seed=int(rng.integers(1 << 62)),
@@ -115,6 +117,7 @@ def draw(count: int, depth: int, rng: np.random.Generator) -> Widening:
             ]
         ),
         smooth_adc=sometimes(0.2),
+        symmetric=sometimes(0.05),
     )
 
 
@@ -138,6 +141,8 @@ def widen(
     if tissue is not None:
         images = _tissues(images, tissue, drawn)
     images = _lesion_contrast(images, lesion, drawn)
+    for i in np.flatnonzero(drawn.symmetric):
+        images[i, MIRRORED_DWI], images[i, MIRRORED_ADC] = images[i, DWI], images[i, ADC]
     images = _spots(images, lesion, adc_shown, drawn)
     images = _rims(images, lesion, brain, position, drawn)
     images[:, DWI] *= _tensor(drawn.slices)[:, :, None, None]

@@ -1,6 +1,6 @@
 """Train the shipped network on the cohorts of shipped_cohorts.py.
 
-    python Testing/Benchmarks/train_shipped.py --cohorts WORK --out WORK/acute --threads 3
+    python Testing/Benchmarks/train_shipped.py --cohorts WORK --out WORK/acute --processes 3
 
 Interrupted, it goes on with ``--resume``. The log goes to standard output, a line every 100 steps. What comes
 after the training (calibration, typicality, export) is in finish_shipped.py, the figures in shipped.py.
@@ -19,10 +19,10 @@ from StrokeSynthLib.progress import ProgressEvent
 from StrokeSynthLib.segment.options import TrainingOptions
 from StrokeSynthLib.segment.training import train_segmenter
 
-#: 14,000 steps of 10 slices: 140,000 presentations.
+#: 8,000 steps of 3 x 8 slices: 192,000 presentations.
 OPTIONS = TrainingOptions(
-    steps=14000, batch=10, channels=(16, 48, 96, 128, 160), depth=5, tissues=True, wide=True, margin=14.0,
-    without_adc_share=0.2, learning_rate=2e-3, warm_up=300, weight_decay=1e-2, averaging=0.999,
+    steps=8000, batch=8, channels=(16, 48, 96, 128, 160), depth=5, tissues=True, wide=True, margin=14.0,
+    without_adc_share=0.2, learning_rate=2.5e-3, warm_up=300, weight_decay=1e-2, averaging=0.999,
     validation_every=1000, patience=100, lesion_share=0.55, seed=7, device="cpu",
 )  # fmt: skip
 #: Validation cases of each kind; enough to see where a training goes, few enough not to take its time.
@@ -63,7 +63,7 @@ def main() -> None:
     )
     parser.add_argument("--cohorts", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=OPTIONS.steps)
     parser.add_argument(
@@ -87,7 +87,7 @@ def main() -> None:
         OPTIONS,
         steps=arguments.steps,
         minutes=arguments.minutes,
-        threads=arguments.threads,
+        processes=arguments.processes,
         workers=arguments.workers,
         resume=arguments.resume,
     )

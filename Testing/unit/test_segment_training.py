@@ -98,6 +98,7 @@ def test_interrupted_training_ends_like_an_uninterrupted_one(cases, model, tmp_p
     assert not out.exists()
     resumed = train_segmenter("unet", cases, [], out, replace(TINY, resume=True))
     assert weights(resumed.path) == weights(model.path)
+    assert resumed.hash == model.hash
     assert not resume_folder(out).exists()
 
 
