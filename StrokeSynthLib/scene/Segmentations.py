@@ -20,7 +20,7 @@ from .. import schema
 from ..errors import BadInputError
 from ..volume import Grid, Storage, Volume
 from .Hierarchy import placeBeside
-from .Provenance import markSynthetic
+from .Provenance import KIND, markSynthetic
 from .Terminology import LESION_ENTRY, LESION_NAME, className, tissueEntry
 from .VolumeNodes import gridOfNode, transformToWorld
 
@@ -31,8 +31,7 @@ LESION_SEGMENT = "infarct"
 CLASS_TAG = "StrokeSynth.Class"
 #: Voxels count as the same up to this share of their size.
 SAME_VOXEL = 1e-3
-#: Attribute of a node that is a map, and its value.
-KIND, MAP = "StrokeSynth.Kind", "map"
+MAP = "map"
 
 _BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 

@@ -10,24 +10,7 @@ import numpy as np
 
 from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.volume import Volume, read_volume
-
-
-def oblique(
-    spacing: tuple[float, float, float] = (1.8, 2.1, 6.5), *, left_handed: bool = False
-) -> np.ndarray:
-    tilt = np.array([[-1, 0.12, 0.05], [-0.1, -1, 0.2], [0.03, 0.15, 1]])
-    u, _, v = np.linalg.svd(tilt)
-    affine = np.eye(4)
-    affine[:3, :3] = (u @ v) * spacing
-    if left_handed:
-        affine[:3, 2] *= -1
-    affine[:3, 3] = (61.5, -40.25, 12.125)
-    return affine
-
-
-def sample(dtype: str = "float32", **options: bool) -> Volume:
-    values = np.random.default_rng(1).uniform(0, 200, (7, 6, 5)).astype(dtype)
-    return Volume(values, oblique(**options))
+from Testing.scene.Examples import oblique, rigid, sample, underTransform
 
 
 class VolumeNodesTest(unittest.TestCase):
@@ -99,8 +82,8 @@ class VolumeNodesTest(unittest.TestCase):
 
         volume = sample()
         node = VolumeNodes.nodeFromVolume(volume, "DWI")
-        turn = _rigid()
-        _underTransform(node, turn)
+        turn = rigid()
+        underTransform(node, turn)
         np.testing.assert_allclose(VolumeNodes.volumeFromNode(node).affine, turn @ volume.affine, atol=1e-9)
 
     def test_a_result_moves_with_the_node_that_it_was_made_for(self) -> None:
@@ -109,7 +92,7 @@ class VolumeNodesTest(unittest.TestCase):
         from StrokeSynthLib.scene import VolumeNodes
 
         node = VolumeNodes.nodeFromVolume(sample(), "DWI")
-        _underTransform(node, _rigid())
+        underTransform(node, rigid())
         made = VolumeNodes.volumeFromNode(node)
         result = VolumeNodes.nodeFromVolume(made, "synthetic", like=node)
         self.assertIs(result.GetParentTransformNode(), node.GetParentTransformNode())
@@ -196,24 +179,8 @@ class VolumeNodesTest(unittest.TestCase):
         sheared = VolumeNodes.nodeFromVolume(sample(), "sheared")
         matrix = np.eye(4)
         matrix[0, 1] = 0.3
-        _underTransform(sheared, matrix)
+        underTransform(sheared, matrix)
         refused(sheared, "sheared: its axes are not at right angles")
-
-
-def _rigid() -> np.ndarray:
-    angle = 0.3
-    matrix = np.eye(4)
-    matrix[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    matrix[:3, 3] = (5.0, -7.0, 11.0)
-    return matrix
-
-
-def _underTransform(node: object, matrix: np.ndarray) -> None:
-    import slicer
-
-    parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "moved")
-    parent.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    node.SetAndObserveTransformNodeID(parent.GetID())
 
 
 if __name__ == "__main__":
