@@ -14,6 +14,7 @@ from .. import schema
 #: Name of the terminology, as in the file.
 CONTEXT = "Segmentation category and type - StrokeSynth"
 LESION_NAME = "Ischemic infarct"
+_SCHEMA = "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/schemas/segment-context-schema.json#"
 
 
 class Code(NamedTuple):
@@ -95,32 +96,31 @@ def className(tissue: schema.TissueClass) -> str:
 
 
 def asContext() -> dict[str, Any]:
-    """The content of the terminology file."""
-    types: dict[Code, list[dict[str, Any]]] = {ALTERED: [_type(INFARCT, schema.LESION_COLOR)]}
-    types[ALTERED][0]["3dSlicerLabel"] = "infarct"
+    """The content of the terminology file; a test compares the two."""
+    types: dict[Code, dict[Code, dict[str, Any]]] = {
+        ALTERED: {INFARCT: _described(INFARCT, schema.LESION_COLOR) | {"3dSlicerLabel": "infarct"}}
+    }
     for tissue, (category, kind) in TISSUES.items():
         classes = [c for c in schema.CLASSES if c.tissue == tissue]
-        described = _type(kind, classes[0].color)
-        sides = [
-            _coded({"left": LEFT, "right": RIGHT}[c.side]) | {"recommendedDisplayRGBValue": list(c.color)}
-            for c in classes if c.side
-        ]  # fmt: skip
-        types.setdefault(category, []).append(described | ({"Modifier": sides} if sides else {}))
-    categories = [_coded(c) | {"showAnatomy": c == ALTERED, "Type": found} for c, found in types.items()]
+        sides = [_described({"left": LEFT, "right": RIGHT}[c.side], c.color) for c in classes if c.side]
+        # Two tissues may share a code: it is listed once, in the color of the first.
+        types.setdefault(category, {}).setdefault(
+            kind, _described(kind, classes[0].color) | ({"Modifier": sides} if sides else {})
+        )
+    categories = [
+        _coded(category) | {"showAnatomy": category == ALTERED, "Type": list(found.values())}
+        for category, found in types.items()
+    ]
     return {
         "SegmentationCategoryTypeContextName": CONTEXT,
-        "@schema": "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/schemas/segment-context-schema.json#",
+        "@schema": _SCHEMA,
         "SegmentationCodes": {"Category": categories},
     }
 
 
 def _coded(code: Code) -> dict[str, Any]:
-    return {
-        "CodeMeaning": code.meaning,
-        "CodingSchemeDesignator": code.scheme,
-        "CodeValue": code.value,
-    }
+    return {"CodeMeaning": code.meaning, "CodingSchemeDesignator": code.scheme, "CodeValue": code.value}
 
 
-def _type(code: Code, color: tuple[int, int, int]) -> dict[str, Any]:
+def _described(code: Code, color: tuple[int, int, int]) -> dict[str, Any]:
     return _coded(code) | {"recommendedDisplayRGBValue": list(color)}

@@ -15,7 +15,6 @@ import numpy as np
 from StrokeSynthLib.errors import BadInputError, StrokeSynthError
 from StrokeSynthLib.jobs.client import WorkerClient
 from StrokeSynthLib.volume import Storage, Volume
-
 from Testing.unit import translate_phantom as phantom
 
 
