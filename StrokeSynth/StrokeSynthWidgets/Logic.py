@@ -1,0 +1,70 @@
+"""What the module can do, without any widget: for the panel and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from StrokeSynthLib.errors import StrokeSynthError
+from StrokeSynthLib.jobs.client import WorkerClient
+from StrokeSynthLib.jobs.protocol import Failure
+
+from .CaseLogic import CaseLogic
+from .ParameterNode import StrokeSynthParameterNode
+from .Places import pythonExecutable
+from .SegmentLogic import SegmentLogic
+
+
+class StrokeSynthLogicBase(CaseLogic, SegmentLogic, ScriptedLoadableModuleLogic):
+    """Maps, lesions and images of the nodes of a scene, computed in a worker process.
+
+    Each action has two forms. Those named by a verb (``segment``) wait for the result and return it: they are
+    for scripts. The panel, which never waits, asks with the arguments of ``...Request`` and hands the answer
+    to ``show...``; the first form does the same two things.
+
+    Examples
+    --------
+    In Slicer's Python console::
+
+        logic = slicer.modules.strokesynth.widgetRepresentation().self().logic
+        case = logic.openSampleCase()
+        tissue = logic.makeMap(case.dwi, case.adc)
+        result = logic.segment(case.dwi, case.adc)
+        print(result.volumeMl, logic.agreement(result.segmentation, case.reference, case.dwi)["dice"])
+
+    ``StrokeSynthLogic()`` makes another one with a worker of its own; end it by ``logic.client.stop()``.
+    """
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        #: Owner of the worker process, which starts with the first request.
+        self.client = WorkerClient(pythonExecutable(), Path(slicer.app.temporaryPath))
+
+    def getParameterNode(self) -> Any:
+        """The node that the panel's parameters lie in."""
+        return ScriptedLoadableModuleLogic.getParameterNode(self)
+
+    def parameters(self) -> StrokeSynthParameterNode:
+        """The panel's parameters, saved with the scene."""
+        return StrokeSynthParameterNode(self.getParameterNode())
+
+    def ask(self, do: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the worker and wait; for scripts, as Slicer's window stands still meanwhile.
+
+        Raises
+        ------
+        StrokeSynthError
+            Saying what went wrong and what to do.
+        """
+        answers: list[dict[str, Any]] = []
+        failures: list[Failure] = []
+        self.client.request(do, args, on_result=answers.append, on_error=failures.append)
+        while not (answers or failures):
+            self.client.poll(0.05)
+        if failures:
+            raise StrokeSynthError(str(failures[0]))
+        return answers[0]
