@@ -15,9 +15,8 @@ def carried_over(start: ModelFolder | None) -> dict[str, Any]:
     """
     if start is None:
         return {}
-    kept: dict[str, Any] = {
-        name: start.config[name] for name in ("flips", "map_margin", "calibration") if name in start.config
-    }
+    names = ("flips", "map_margin", "window_margin", "calibration")
+    kept: dict[str, Any] = {name: start.config[name] for name in names if name in start.config}
     typicality = start.config.get("typicality")
     if typicality:
         distances = {k: v for k, v in typicality["distances"].items() if k != "features"}

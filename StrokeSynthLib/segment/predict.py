@@ -37,8 +37,10 @@ class UNetSegmenter:
        (:mod:`.typicality`).
 
     The model's config may hold, beside what training writes: ``calibration`` and ``typicality``, ``flips``
-    (whether to average with the flipped examination; true where it is not said) and ``map_margin`` (mm kept
-    around the brain for semantic maps, so that they show the scalp; else the lesions' own).
+    (whether to average with the flipped examination; true where it is not said), ``window_margin`` (voxels
+    shown around the brain in each slice where lesions are looked for; else the whole slice) and
+    ``map_margin`` (mm kept around the brain for semantic maps, so that they show the scalp; else the
+    lesions' own).
 
     Parameters
     ----------
@@ -59,6 +61,8 @@ class UNetSegmenter:
             self._calibration = Calibration.from_config(model.config.get("calibration"))
             self._typicality = Typicality.from_config(model.config.get("typicality"))
             margin = float(model.config.get("map_margin", self._frame.margin))
+            window = model.config.get("window_margin")
+            self._window = None if window is None else int(window)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(
                 f"{model.path}: its files do not fit together ({error}); copy it again."
@@ -107,14 +111,18 @@ class UNetSegmenter:
         Arrays of the answer are (z, x, y); the tissues are given where they are asked for.
         """
         prepared = prepare(dwi, adc, self._frame)
-        return prepared, self._answer(prepared, images_of(prepared), flips=self._flips, tissue=tissue)
+        brain = None if self._window is None else prepared.brain.transpose(2, 0, 1)
+        images = images_of(prepared)
+        return prepared, self._answer(prepared, images, flips=self._flips, tissue=tissue, brain=brain)
 
     def _answer(
-        self, prepared: Prepared, images: Array, *, flips: bool = False, tissue: bool = False
-    ) -> NetworkOutput:
+        self, prepared: Prepared, images: Array, *, flips: bool = False, tissue: bool = False,
+        brain: Array | None = None,
+    ) -> NetworkOutput:  # fmt: skip
         return examine(
             self._engine, self._options, images, adc_known=prepared.adc is not None,
-            thickness=prepared.frame.spacing[2], flips=flips, tissue=tissue,
+            thickness=prepared.frame.spacing[2], flips=flips, tissue=tissue, brain=brain,
+            margin=self._window or 0,
         )  # fmt: skip
 
     def _probability(self, found: NetworkOutput, prepared: Prepared) -> Array:

@@ -40,6 +40,8 @@ from StrokeSynthLib.segment.typicality import Known, fit_typicality
 HERE = Path(__file__).parent
 #: Kept around the brain when a semantic map is made, so that it shows the scalp (mm): as in training.
 MAP_MARGIN = 14.0
+#: Voxels shown around the brain in each slice (:mod:`StrokeSynthLib.segment.windows`).
+WINDOW_MARGIN = 8
 #: Averaging with the flipped examination doubles the time; it must gain this much mean Dice to be worth it.
 WORTH = 0.005
 #: The examination as it is, and averaged with itself flipped.
@@ -65,7 +67,8 @@ def look(
         prepared = prepare(case.dwi, adc, FrameOptions(**model.config["frame"]))
         said = [
             examine(engine, options, images_of(prepared), adc_known=adc is not None,
-                    thickness=prepared.frame.spacing[2], flips=flips, tissue=True)
+                    thickness=prepared.frame.spacing[2], flips=flips, tissue=True,
+                    brain=prepared.brain.transpose(2, 0, 1), margin=WINDOW_MARGIN)
             for flips in (False, True)
         ]  # fmt: skip
         lesion = prepared.frame.forward((case.lesion.array > 0).astype(np.float32)) >= 0.5
@@ -164,7 +167,8 @@ def main() -> None:
     }  # fmt: skip
     config = {
         **model.config, "frame": {**model.config["frame"], "margin": FrameOptions().margin},
-        "map_margin": MAP_MARGIN, "flips": bool(facts["flips"]), "decision": decision.config(),
+        "map_margin": MAP_MARGIN, "window_margin": WINDOW_MARGIN, "flips": bool(facts["flips"]),
+        "decision": decision.config(),
         "calibration": calibration.config(), "typicality": typicality.config(),
     }  # fmt: skip
     shipped = write(model, config, facts, arguments.out)
