@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "study": "study",
     "export": "export",
     "check": "check",
+    "mosaic": "mosaic",
     "models": "models",
 }
 

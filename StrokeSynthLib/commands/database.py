@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="COHORT", help="folder of the synthetic cohort"
     )
+    parser.add_argument(
+        "--nnunet", type=Path, metavar="DIR", help="when all are made, also write them as nnU-Net raw here"
+    )
     shared.sources(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on with a database that was begun; finished cases are kept"
@@ -31,12 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Make the database and say what came out."""
-    from ..pipeline.database import DatabaseRecipe, make_database
+    from ..pipeline.database import DatabaseRecipe, check_nnunet_copy, make_database, write_nnunet_copy
 
     recipe = DatabaseRecipe(
         arguments.model, arguments.anatomies, arguments.lesions, arguments.lesion_free, arguments.seed,
         arguments.device,
     )  # fmt: skip
+    if arguments.nnunet is not None:
+        check_nnunet_copy(arguments.out, arguments.nnunet)
     made = make_database(
         arguments.out, arguments.cases, recipe, resume=arguments.resume, progress=console.progress,
         workers=arguments.workers,
@@ -44,5 +49,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     parts = [f"{made.made} synthetic cases written to {arguments.out}"]
     if made.kept:
         parts.append(f"{made.kept} were there already")
+    if arguments.nnunet is not None:
+        write_nnunet_copy(arguments.out, arguments.nnunet, console.progress)
+        parts.append(f"copied to {arguments.nnunet} as nnU-Net raw")
     parts += [f"{count} {name}" for name, count in made.counts.items() if count]
     console.result("; ".join(parts) + ".", {"made": made.made, "kept": made.kept, **made.counts})

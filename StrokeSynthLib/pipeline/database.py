@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cohort.export import export_cohort
+from ..cohort.layouts import open_cohort
+from ..cohort.nnunet import nnunet_root
 from ..errors import BadInputError
 from ..files import check_output_folder
 from ..lesions.lesion import LesionRequest
@@ -139,3 +142,24 @@ def make_database(
     if not resume and out.exists() and any(out.iterdir()):
         raise BadInputError(f"{out}: is not empty; add --resume to go on with it, or choose another --out.")
     return produce(recipe, out, cases, stage="Making synthetic cases", progress=progress, workers=workers)
+
+
+def check_nnunet_copy(database: Path, out: Path) -> None:
+    """Refuse a folder for the copy before hours are spent on the cases.
+
+    Raises
+    ------
+    BadInputError
+        When it holds something else than such a copy, lies in the database or holds it, or cannot be written.
+    """
+    ours, theirs = database.resolve(), out.resolve()
+    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+        raise BadInputError(f"{out}: is, holds or lies in the database; choose another folder for the copy.")
+    check_output_folder(out)
+    if out.is_dir() and any(out.iterdir()) and nnunet_root(out) != out:
+        raise BadInputError(f"{out}: is not empty and holds no nnU-Net data set; choose another folder.")
+
+
+def write_nnunet_copy(database: Path, out: Path, progress: Progress = silent) -> int:
+    """Write a finished database as nnU-Net raw data set; returns the number of cases."""
+    return export_cohort(open_cohort(database), "nnunet", out, progress)

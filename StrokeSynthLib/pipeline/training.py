@@ -17,6 +17,9 @@ from ..progress import Progress, ProgressEvent, silent
 from .maps import open_map_maker
 from .single import Say, keep_map, quiet
 
+#: Kinds whose training is a fit without PyTorch.
+_NO_NETWORK = ("threshold", "physics")
+
 
 def usable_cases(
     cohort: Path, maps: Path | None, *, need_lesion: bool, say: Say, progress: Progress
@@ -121,6 +124,60 @@ def finished(out: Path, resume: object, say: Say) -> ModelFolder | None:
 
 
 @dataclass(frozen=True)
+class TrainingKind:
+    """Something that can be trained, for lists: all kinds of all registries.
+
+    Parameters
+    ----------
+    role
+        "segmenter", "translator".
+    kind, summary
+        As the registry has it.
+    command
+        What trains it, after ``strokesynth``.
+    network
+        Whether it is a network: needs PyTorch, takes steps, and can be given a time.
+    fine_tunes
+        Whether it can start from a trained model of its kind.
+    synthetic
+        Whether synthetic cases can be added.
+    maps
+        Whether every case needs a semantic map.
+    """
+
+    role: str
+    kind: str
+    summary: str
+    command: tuple[str, ...]
+    network: bool
+    fine_tunes: bool = False
+    synthetic: bool = False
+    maps: bool = False
+
+
+def trainings() -> tuple[TrainingKind, ...]:
+    """Everything that can be trained."""
+    from ..segment.registry import SEGMENTERS
+    from ..translate.registry import TRANSLATORS
+
+    segmenters = [
+        TrainingKind(
+            "segmenter", kind, summary, ("train", "segmenter", "--kind", kind), kind not in _NO_NETWORK,
+            fine_tunes=kind not in _NO_NETWORK, synthetic=True,
+        )
+        for kind, summary in SEGMENTERS.items()
+    ]  # fmt: skip
+    translators = [
+        TrainingKind(
+            "translator", kind, entry.summary, ("train", "translator", "--kind", kind),
+            kind not in _NO_NETWORK, maps=True,
+        )
+        for kind, entry in TRANSLATORS.items()
+    ]  # fmt: skip
+    return (*segmenters, *translators)
+
+
+@dataclass(frozen=True)
 class TrainingRequest:
     """What is asked of a training, of whatever room.
 
@@ -164,7 +221,7 @@ def train_translator_on(request: TrainingRequest, maps: Path | None = None) -> M
     from ..translate.options import TranslatorOptions
     from ..translate.registry import train_translator
 
-    if request.kind != "physics":
+    if request.kind not in _NO_NETWORK:
         require("torch", "monai")
     if (done := request.finished()) is not None:
         return done
@@ -187,7 +244,7 @@ def train_segmenter_on(request: TrainingRequest, synthetic: Path | None = None) 
     from ..segment.options import TrainingOptions
     from ..segment.registry import train_segmenter
 
-    if request.kind != "threshold":
+    if request.kind not in _NO_NETWORK:
         require("torch", "monai")
     if (done := request.finished()) is not None:
         return done

@@ -16,6 +16,8 @@ from ..volume import Volume
 Array = npt.NDArray[Any]
 REFERENCE_COLOR = "#e8a33d"
 PREDICTION_COLOR = "#3dc1e8"
+#: ADC shown as black and white (10^-3 mm^2/s).
+ADC_LIMITS = (0.0, 2.5)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ..schema import CLASSES, LESION_COLOR
 from ..translate.registry import open_translator
 from ..volume import Volume, read_volume
 from .figures import (
+    ADC_LIMITS,
     PREDICTION_COLOR,
     REFERENCE_COLOR,
     Panel,
@@ -29,8 +30,6 @@ from .plan import StudyPlan
 from .report import Picture, Section
 from .runner import translator_folder
 from .tables import Result, score_table
-
-_ADC_LIMITS = (0.0, 2.5)
 
 
 def examples(cases: Sequence[CaseFiles], count: int = 3) -> list[Case]:
@@ -59,7 +58,7 @@ def predictions_section(plan: StudyPlan, cases: Sequence[Case], cases_number: in
         image, reference = slice_of(dwi, index), slice_of(lesion, index) > 0
         panels = [Panel("DWI", image, limits, {})]
         if case.adc is not None:
-            panels.append(Panel("ADC", slice_of(case.adc.canonical(), index), _ADC_LIMITS, {}))
+            panels.append(Panel("ADC", slice_of(case.adc.canonical(), index), ADC_LIMITS, {}))
         panels.append(Panel("reference", image, limits, {REFERENCE_COLOR: reference}))
         for arm in plan.arms:
             found = _prediction(plan, f"n{cases_number}-seed0-{arm}", case)
@@ -93,7 +92,7 @@ def translators_section(plan: StudyPlan, kinds: Sequence[str], case: Case, cases
     ]
     adc_row = [Panel("map", _map_picture(semantic_map, lesion, index), (0, 1), outline)]
     if case.adc is not None:
-        adc_row.append(Panel("simulated clinic", slice_of(case.adc.canonical(), index), _ADC_LIMITS, {}))
+        adc_row.append(Panel("simulated clinic", slice_of(case.adc.canonical(), index), ADC_LIMITS, {}))
     for kind in kinds:
         translator = open_translator(translator_folder(plan, f"n{cases_number}-seed0", kind), plan.device)
         for seed in (1, 2):
@@ -103,7 +102,7 @@ def translators_section(plan: StudyPlan, kinds: Sequence[str], case: Case, cases
                 Panel(f"{kind}, seed {seed}", slice_of(image, index), display_limits(image, semantic_map), {})
             )
             adc = slice_of(images.adc.canonical(), index)
-            adc_row.append(Panel(f"{kind}, seed {seed}", adc, _ADC_LIMITS, {}))
+            adc_row.append(Panel(f"{kind}, seed {seed}", adc, ADC_LIMITS, {}))
     caption = (
         "A test map with its lesion (outlined), the examination it belongs to, and synthetic images of it."
     )

@@ -27,6 +27,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "preview_slices": (".preview", "slices"),
     "preview_close": (".preview", "close"),
     "check_cohort": (".information", "check"),
+    "mosaic": (".information", "mosaic"),
     "unload": (".information", "unload"),
 }
 

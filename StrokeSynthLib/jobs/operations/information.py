@@ -31,6 +31,7 @@ def hello(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
     """
     from ...lesions.source import SOURCES
     from ...lesions.territories import SIDES, TERRITORIES
+    from ...pipeline.training import trainings
     from ...segment.registry import SEGMENTERS
     from ...translate.registry import TRANSLATORS
 
@@ -51,6 +52,7 @@ def hello(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
         "segmenters": [{"name": name, "summary": text} for name, text in SEGMENTERS.items()],
         "translators": [{"name": name, "summary": kind.summary} for name, kind in TRANSLATORS.items()],
         "lesions": [{"name": name, "summary": kind.description} for name, kind in SOURCES.items()],
+        "trainings": [asdict(training) for training in trainings()],
         "territories": [{"name": t.name, "summary": t.description} for t in TERRITORIES.values()],
         "sides": list(SIDES),
     }
@@ -80,6 +82,18 @@ def check(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
         "unusable": len(bad),
         "findings": [asdict(finding) for finding in findings],
     }
+
+
+def mosaic(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
+    """A picture of a cohort's cases, also of one that is still being made."""
+    from ...cohort.layouts import open_cohort
+    from ...study.mosaic import MOST_CASES, write_mosaic
+
+    folder, out = Path(arguments.named("cohort")), Path(arguments.named("out"))
+    most = arguments.number("most") or MOST_CASES
+    arguments.finish()
+    made = write_mosaic(open_cohort(folder), out, most=int(most), progress=workshop.progress)
+    return {"path": str(made.path), "shown": list(made.shown), "cases": made.cases, "columns": made.columns}
 
 
 def unload(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
