@@ -1,0 +1,1 @@
+# Slicer writes the extension's description and package here.
