@@ -49,7 +49,7 @@ class CaseSection(Section):
         here = parameters is not None
         ui.openButton.enabled = here
         ui.openButton.toolTip = _(
-            "Load a DWI and an ADC map from files. (DICOM: load it with Slicer's DICOM module, then choose it "
+            "Load a DWI and an ADC map from files. (DICOM: load it with the DICOM module, then choose it "
             "above.)"
         )
         setReady(
@@ -95,7 +95,7 @@ class CaseSection(Section):
             nodes = [slicer.util.loadVolume(str(Path(path)), {"show": False}) for path in chosen]
             dwi, adc = self.logic.rolesOf(nodes)
             parameters = self.parameterNode
-            with slicer.util.NodeModify(parameters):
+            with slicer.util.NodeModify(parameters.parameterNode):
                 parameters.caseDwi, parameters.caseAdc = dwi, adc
                 parameters.caseMap = None
             self.showImages()

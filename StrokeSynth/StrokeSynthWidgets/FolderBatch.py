@@ -73,7 +73,7 @@ class FolderBatch:
         )  # fmt: skip
         self.commandRow.show("" if missing else commandText(*self._words()))
         self._showProgress(status)
-        if alive and not self._timer.isActive():
+        if alive and not self._timer.active:
             self._timer.start()
         elif not alive:
             self._timer.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -18,6 +19,7 @@ from .ParameterNode import StrokeSynthParameterNode
 from .Places import modelsFolder
 from .Section import Section
 from .Sections import SECTIONS
+from .Startup import startup
 from .Work import Work
 
 
@@ -36,6 +38,7 @@ class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         #: What the worker has told at the start; None before.
         self.hello: dict[str, Any] | None = None
         self._refreshing = False
+        self._entered = False
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
@@ -56,6 +59,7 @@ class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         content = slicer.util.loadUI(self.resourcePath("UI/StrokeSynth.ui"))
         self.layout.addWidget(content)
         self.ui = slicer.util.childWidgetVariables(content)
+        startup(Path(self.resourcePath("")))  # for a module that is added while Slicer runs
         self.logic = self.makeLogic()
         self.worker = Work(self.logic.client, content, self.refresh)
         self.ui.cancelButton.connect("clicked()", self.onCancel)
@@ -82,12 +86,14 @@ class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """The user comes to the module."""
+        self._entered = True
         self._setParameterNode(self.logic.parameters())
         if self.hello is None:
             self.askHello()
 
     def exit(self) -> None:
         """The user goes to another module; what is at work goes on."""
+        self._entered = False
         self._setParameterNode(None)
 
     def onReload(self) -> None:
@@ -114,7 +120,7 @@ class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._renew()
 
     def _renew(self) -> None:
-        if self.parent.isVisible():
+        if self._entered:
             self._setParameterNode(self.logic.parameters())
         else:
             self.refresh()

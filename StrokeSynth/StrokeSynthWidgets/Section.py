@@ -72,7 +72,11 @@ class Section:
         self.button.text = self.title
         self.button.objectName = type(self).__name__
         content = slicer.util.loadUI(self.panel.resourcePath(f"UI/{self.uiFile}"))
-        inside = qt.QVBoxLayout(self.button)
+        # What is shown and hidden lies one level deeper: a closed button would show its own children.
+        body = qt.QWidget()
+        qt.QVBoxLayout(self.button).addWidget(body)
+        inside = qt.QVBoxLayout(body)
+        inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(content)
         self.ui = slicer.util.childWidgetVariables(content)
         if hasattr(content, "setMRMLScene"):
@@ -97,6 +101,8 @@ class Section:
 
     def refresh(self) -> None:
         """Bring everything that is shown up to date."""
+        if self.ui is None:  # a section before it has failed to be made
+            return
         self.update()
         if self._commandRow is not None:
             self._commandRow.show(self.commandLine())

@@ -78,7 +78,11 @@ class SegmentLogic:
             tissue.GetDisplayNode().SetVisibility(False)
         lesions = _table(f"{name} lesions", lesionColumns(answer["lesions"]), dwi)
         named = answer["territories_ml"]
-        territories = None if named is None else _table(f"{name} territories", territoryColumns(named), dwi)
+        territories = (
+            None
+            if named is None
+            else _table(f"{name} territories", territoryColumns(named, answer["volume_ml"]), dwi)
+        )
         return SegmentResult(
             node, probability, uncertainty, tissue, lesions, territories, float(answer["volume_ml"]), notices
         )
@@ -135,12 +139,11 @@ def lesionColumns(lesions: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return columns
 
 
-def territoryColumns(territories: Mapping[str, float]) -> dict[str, list[str]]:
-    """The table of arteries, the largest share first, with the sum."""
-    total = sum(territories.values())
+def territoryColumns(territories: Mapping[str, float], volumeMl: float) -> dict[str, list[str]]:
+    """The table of arteries, the largest share first, and the volume of all lesions."""
     return {
         _("Territory"): [*territories, _("All")],
-        _("Volume (ml)"): [f"{volume:.2f}" for volume in (*territories.values(), total)],
+        _("Volume (ml)"): [f"{volume:.2f}" for volume in (*territories.values(), volumeMl)],
     }
 
 

@@ -20,6 +20,8 @@ from .Tables import columnsOfNode, fillTable, saveCsv, tableText
 
 #: Attribute of a result: its scores against a reference, and that reference's name.
 AGREEMENT = "StrokeSynth.Agreement"
+#: Columns of the table of lesions on the panel; coordinates are in the copy and in the file.
+_SHOWN_COLUMNS = 5
 
 
 class SegmentSection(Section):
@@ -140,7 +142,7 @@ class SegmentSection(Section):
             return
         self._shown = shown
         columns = columnsOfNode(lesions)
-        fillTable(ui.lesionTable, columns)
+        fillTable(ui.lesionTable, dict(list(columns.items())[:_SHOWN_COLUMNS]))
         fillTable(ui.territoryTable, columnsOfNode(territories))
         ui.territoryTable.visible = territories is not None
         volume = result.GetAttribute(VOLUME) if result is not None else None
@@ -203,7 +205,7 @@ class SegmentSection(Section):
         before = parameters.segmentResult
         if before is not None and before.GetDisplayNode() is not None:
             before.GetDisplayNode().SetVisibility(False)
-        with slicer.util.NodeModify(parameters):
+        with slicer.util.NodeModify(parameters.parameterNode):
             parameters.segmentResult = result.segmentation
             parameters.segmentProbability = result.probability
             parameters.segmentUncertaintyMap = result.uncertainty

@@ -92,6 +92,8 @@ class StartSection(Section):
         self.ui.deviceLabel.setText(f"{device['reason']}{tried}")
         self._showPackages(hello)
         self._showModels(hello["models"])
+        if device["tried"]:
+            self.worker.say(_("The installation works. {device}").format(device=device["reason"]))
 
     def onNoHello(self, failure: Failure) -> None:
         """Say why there is nothing to show."""

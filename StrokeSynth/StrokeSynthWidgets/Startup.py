@@ -9,9 +9,15 @@ import slicer
 
 from .SampleCase import registerSampleData
 
+_done = False
+
 
 def startup(resources: Path) -> None:
-    """Load the terminologies of the module and register its sample case."""
+    """Load the terminologies of the module and register its sample case; once."""
+    global _done
+    if _done:
+        return
+    _done = True
     terminologies = slicer.modules.terminologies.logic()
     for path in sorted(resources.glob("**/*.term.json")):
         if not terminologies.LoadTerminologyFromFile(str(path)):

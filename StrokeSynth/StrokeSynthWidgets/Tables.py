@@ -13,6 +13,7 @@ import qt
 from StrokeSynthLib.files import replacing
 
 Columns = Mapping[str, Sequence[str]]
+_ROW_HEIGHT = 22
 
 
 def fillTable(widget: Any, columns: Columns) -> None:
@@ -28,6 +29,7 @@ def fillTable(widget: Any, columns: Columns) -> None:
             item.setToolTip(value)
             widget.setItem(row, column, item)
     widget.verticalHeader().setVisible(False)
+    widget.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
     widget.resizeColumnsToContents()
     widget.horizontalHeader().setStretchLastSection(True)
 

@@ -8,6 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.jobs.client import WorkerClient
 from StrokeSynthLib.jobs.protocol import Failure
 
@@ -83,7 +84,13 @@ class Work:
 
         def result(answer: dict[str, Any]) -> None:
             self._end(number, title, "")
-            onResult(answer)
+            try:
+                onResult(answer)
+            except BadInputError as error:
+                self.say(str(error), isError=True)
+            except Exception as error:
+                self.say(_("The result could not be shown: {error}").format(error=error), isError=True)
+                raise
 
         def failed(failure: Failure) -> None:
             self._end(number, title, str(failure), failure.kind != "cancelled")
@@ -108,7 +115,7 @@ class Work:
                 0,
                 0,
             )
-        self._timer.start(_BUSY_INTERVAL)
+        self._hurry()
         self._changed()
         return number
 
@@ -117,7 +124,7 @@ class Work:
         number = self._seen if number is None else number
         if number is not None:
             self.client.cancel(number)
-            self._timer.start(_BUSY_INTERVAL)
+            self._hurry()
 
     def say(self, message: str, *, isError: bool = False) -> None:
         """Show something at the foot."""
@@ -150,6 +157,10 @@ class Work:
                 else _("{title}: done.").format(title=title)
             )
         self._changed()
+
+    def _hurry(self) -> None:
+        if not self._timer.active or self._timer.interval != _BUSY_INTERVAL:
+            self._timer.start(_BUSY_INTERVAL)
 
     def _poll(self) -> None:
         self.client.poll()
