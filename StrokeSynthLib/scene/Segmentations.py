@@ -33,7 +33,8 @@ CLASS_TAG = "StrokeSynth.Class"
 SAME_VOXEL = 1e-3
 MAP = "map"
 
-_BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+#: vtkSegmentationConverter's name; not asked of it here, it may be loaded after this file.
+_BINARY = "Binary labelmap"
 
 
 def lesionSegmentation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import slicer
+import vtk
 
 from ..volume import Volume
 from .VolumeNodes import transformToWorld, volumeFromNode
@@ -24,11 +25,11 @@ def hardened(node: slicer.vtkMRMLScalarVolumeNode) -> Volume:
     parent = node.GetParentTransformNode()
     if parent is None or parent.IsTransformToWorldLinear():
         return volumeFromNode(node)
-    scene = node.GetScene()
-    copy = slicer.modules.volumes.logic().CloneVolume(scene, node, f"{node.GetName()} (hardened)", True)
-    try:
-        copy.SetAndObserveTransformNodeID(node.GetTransformNodeID())
-        copy.HardenTransform()
-        return volumeFromNode(copy)
-    finally:
-        scene.RemoveNode(copy)
+    # Outside the scene: nobody sees the copy, and nothing is left of it.
+    copy = slicer.vtkMRMLScalarVolumeNode()
+    copy.SetName(node.GetName())
+    copy.CopyContent(node)
+    toWorld = vtk.vtkGeneralTransform()
+    parent.GetTransformToWorld(toWorld)
+    copy.ApplyTransform(toWorld)
+    return volumeFromNode(copy)
