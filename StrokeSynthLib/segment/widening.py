@@ -5,6 +5,7 @@ a contrast of its own:
 
 * each tissue is a little brighter or darker, on DWI and on ADC (needs the semantic map);
 * lesions stand out less or more than they did;
+* all of a lesion is visible, to the edge of its mask: as it is where masks were drawn by what was seen;
 * a slice is darker than its neighbors, as by motion in one direction's shot;
 * noise is stronger, and correlated as after interpolation;
 * a spot is bright on DWI while its ADC is raised: shine-through, never a lesion (only where ADC is shown);
@@ -34,6 +35,8 @@ Array = npt.NDArray[Any]
 
 #: How far the brain mask reaches past the brain (voxels of 2 mm).
 _BEYOND_BRAIN = 4.0
+#: Darker on DWI or with a higher ADC (10^-3 mm^2/s), a voxel holds fluid.
+_FLUID_DWI, _FLUID_ADC = 0.5, 1.6
 _LEFT_RIGHT = torch.tensor([1.0, 0.0])
 _TURN = torch.tensor([-1.0, 1.0])
 
@@ -48,6 +51,9 @@ class Widening:
         (batch, tissues): factors.
     lesion
         (batch, 2): how much of the lesion's contrast stays, on DWI and on ADC; 1 for all of it.
+    visible
+        (batch, 3): least DWI of all of the lesion (normal tissue 1), most ADC (10^-3 mm^2/s), whether
+        the edge is softened (1); 0, 0, 0 for none.
     slices
         (batch, depth): factor on the DWI of each slice.
     noise
@@ -67,6 +73,7 @@ class Widening:
     tissue_dwi: Array
     tissue_adc: Array
     lesion: Array
+    visible: Array
     slices: Array
     noise: Array
     noise_seed: int
@@ -95,6 +102,10 @@ def draw(count: int, depth: int, rng: np.random.Generator) -> Widening:
         tissue_dwi=factors(0.6, 0.10, len(TISSUES)),
         tissue_adc=factors(0.5, 0.08, len(TISSUES)),
         lesion=np.where(faded, rng.uniform((0.5, 0.4), (1.8, 1.3), (count, 2)), 1.0),
+        visible=np.column_stack(
+            [rng.uniform(1.25, 2.4, count), rng.uniform(0.35, 0.68, count), rng.integers(0, 2, count)]
+        )
+        * sometimes(0.4)[:, None],
         slices=slices,
         noise=np.where(sometimes(0.25), np.minimum(rng.exponential(0.08, count), 0.3), 0.0),
         noise_seed=int(rng.integers(1 << 62)),
@@ -141,6 +152,7 @@ def widen(
     if tissue is not None:
         images = _tissues(images, tissue, drawn)
     images = _lesion_contrast(images, lesion, drawn)
+    images = _visible(images, lesion, drawn)
     for i in np.flatnonzero(drawn.symmetric):
         images[i, MIRRORED_DWI], images[i, MIRRORED_ADC] = images[i, DWI], images[i, ADC]
     images = _spots(images, lesion, adc_shown, drawn)
@@ -176,6 +188,19 @@ def _lesion_contrast(images: Tensor, lesion: Tensor, drawn: Widening) -> Tensor:
         known = images[:, kind] > 0
         changed = images[:, kind] + share * (images[:, kind] - normal)
         images[:, kind] = torch.where(known, changed.clamp_min(0.02), images[:, kind])
+    return images
+
+
+def _visible(images: Tensor, lesion: Tensor, drawn: Widening) -> Tensor:
+    """The whole lesion bright on DWI and dark on ADC, but for fluid in it; a part of its texture stays."""
+    for i in np.flatnonzero(drawn.visible[:, 0]):
+        least, most, soft = (float(value) for value in drawn.visible[i])
+        share = functional.avg_pool2d(lesion[i], 3, 1, 1) if soft else lesion[i]
+        dwi, adc = images[i, DWI], images[i, ADC]
+        share = share * (dwi > _FLUID_DWI)
+        images[i, DWI] = dwi + share * (least * (0.75 + 0.25 * dwi) - dwi).clamp_min(0)
+        known = (adc > 0) & (adc < _FLUID_ADC)
+        images[i, ADC] = adc - share * known * (adc - most * (0.7 + 0.3 * adc / 0.8)).clamp_min(0)
     return images
 
 

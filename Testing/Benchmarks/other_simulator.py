@@ -5,9 +5,12 @@ painted directly (no T2, no TE, no k-space, no field map), lesions are blobs of 
 texture, slices are plain averages, susceptibility is a pair of bright Gaussian spots above the petrous bones,
 noise is Rician per voxel. What a network scores here and not there tells what it owes to the simulator.
 
-    python Testing/Benchmarks/other_simulator.py --data DIR --out WORK/other --cases 36
+    python Testing/Benchmarks/other_simulator.py --data DIR --out WORK/other --cases 24
+    python Testing/Benchmarks/other_simulator.py --data DIR --out WORK/calibration-painted --people calibration
 
-People 13 to 15, masks of the saved test list; a simulated cohort, called so.
+People 13 to 15, masks of the saved test list; with ``--people calibration`` people 11 and 12 and the reserved
+masks, on which the shipped network's threshold is chosen together with those of the first simulator. A
+simulated cohort, called so.
 """
 
 from __future__ import annotations
@@ -25,13 +28,12 @@ from StrokeSynthLib.anatomy.anatomy import Anatomy
 from StrokeSynthLib.anatomy.source import open_anatomies
 from StrokeSynthLib.cohort.writer import CohortWriter
 from StrokeSynthLib.lesions.lesion import LesionRequest
-from StrokeSynthLib.lesions.masks import held_out_names
 from StrokeSynthLib.lesions.source import open_lesions
 from StrokeSynthLib.provenance import record
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.schema import CLASSES, INTRACRANIAL
 from StrokeSynthLib.volume import Storage, Volume
-from Testing.Benchmarks.shipped_cohorts import people_folder
+from Testing.Benchmarks.shipped_cohorts import mask_names, people_folder
 
 Array = npt.NDArray[Any]
 B_VALUE = 1000.0
@@ -140,10 +142,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cases", type=int, default=36)
     parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--people", choices=("test", "calibration"), default="test")
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    anatomies = open_anatomies(people_folder(arguments.data, arguments.out.parent, "test"))
-    lesions = open_lesions(arguments.data / "lesions", held_out_names())
+    anatomies = open_anatomies(people_folder(arguments.data, arguments.out.parent, arguments.people))
+    lesions = open_lesions(arguments.data / "lesions", mask_names(arguments.data)[arguments.people])
     writers = {}
     for grid in GRIDS:
         description = {"Name": f"Simulated by plain painting ({grid.name})", "Kind": "simulated"}

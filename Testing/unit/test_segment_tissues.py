@@ -17,7 +17,7 @@ from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.schema import INDEX, TISSUES
 from StrokeSynthLib.segment import widening
 from StrokeSynthLib.segment.dataset import prepare_example
-from StrokeSynthLib.segment.inputs import ADC, DWI, MIRRORED_DWI
+from StrokeSynthLib.segment.inputs import ADC, DWI, MIRRORED_ADC, MIRRORED_DWI
 from StrokeSynthLib.segment.options import TrainingOptions
 from StrokeSynthLib.segment.preprocess import FrameOptions
 from StrokeSynthLib.segment.registry import open_segmenter
@@ -151,8 +151,10 @@ def none_drawn(batch: int = 3) -> widening.Widening:
     drawn = widening.draw(batch, 3, generator(0, "none"))
     return replace(
         drawn, tissue_dwi=np.ones_like(drawn.tissue_dwi), tissue_adc=np.ones_like(drawn.tissue_adc),
-        lesion=np.ones_like(drawn.lesion), slices=np.ones_like(drawn.slices), noise=np.zeros(batch),
+        lesion=np.ones_like(drawn.lesion), visible=np.zeros_like(drawn.visible),
+        slices=np.ones_like(drawn.slices), noise=np.zeros(batch),
         spots=np.zeros_like(drawn.spots), rims=np.zeros_like(drawn.rims), smooth_adc=np.zeros(batch, bool),
+        symmetric=np.zeros(batch, bool),
     )  # fmt: skip
 
 
@@ -166,6 +168,34 @@ def applied(stack, lesion, tissue, adc_shown, drawn, height: float = -0.8) -> to
 def widened(drawn: widening.Widening) -> torch.Tensor:
     stack, lesion, tissue = images()
     return applied(stack, lesion, tissue, torch.ones(3), drawn)
+
+
+def test_a_visible_lesion_is_bright_and_dark_to_its_edge_but_for_fluid():
+    stack, lesion, tissue = images()
+    inside = lesion[0, 1].nonzero()
+    faint, fluid = tuple(inside[0].tolist()), tuple(inside[1].tolist())
+    stack[0, DWI, 1][faint], stack[0, ADC, 1][faint] = 1.0, 0.8
+    stack[0, DWI, 1][fluid], stack[0, ADC, 1][fluid] = 0.3, 2.5
+    before = stack.clone()
+    visible = np.zeros((3, 3))
+    visible[0] = 1.8, 0.5, 0
+    found = applied(stack, lesion, tissue, torch.ones(3), replace(none_drawn(), visible=visible))
+    assert float(found[0, DWI, 1][faint]) == pytest.approx(1.8, abs=0.01)
+    assert float(found[0, ADC, 1][faint]) == pytest.approx(0.5, abs=0.01)
+    for kind in (DWI, ADC):
+        assert found[0, kind, 1][fluid] == before[0, kind, 1][fluid]
+        outside = lesion[0] == 0
+        torch.testing.assert_close(found[0, kind][outside], before[0, kind][outside])
+    torch.testing.assert_close(found[1:], before[1:])
+
+
+def test_a_symmetric_examination_shows_the_lesion_on_both_sides():
+    stack, lesion, tissue = images()
+    symmetric = np.array([True, False, False])
+    found = applied(stack, lesion, tissue, torch.ones(3), replace(none_drawn(), symmetric=symmetric))
+    torch.testing.assert_close(found[0, MIRRORED_DWI], found[0, DWI])
+    torch.testing.assert_close(found[0, MIRRORED_ADC], found[0, ADC])
+    assert not torch.equal(found[1, MIRRORED_DWI], found[1, DWI])
 
 
 def test_nothing_drawn_changes_nothing():
