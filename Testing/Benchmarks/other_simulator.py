@@ -1,12 +1,13 @@
-"""Examinations from a second, much simpler simulator: a check on learning the first one's habits.
+r"""Examinations from a second, much simpler simulator: a check on learning the first one's habits.
 
 It shares anatomies and masks with :mod:`StrokeSynthLib.scanner` and nothing else: tissue intensities are
 painted directly (no T2, no TE, no k-space, no field map), lesions are blobs of constant ratio with a noisy
 texture, slices are plain averages, susceptibility is a pair of bright Gaussian spots above the petrous bones,
 noise is Rician per voxel. What a network scores here and not there tells what it owes to the simulator.
 
-    python Testing/Benchmarks/other_simulator.py --data DIR --out WORK/other --cases 24
-    python Testing/Benchmarks/other_simulator.py --data DIR --out WORK/calibration-painted --people calibration
+    python -m Testing.Benchmarks.other_simulator --data DIR --out WORK/other --cases 24
+    python -m Testing.Benchmarks.other_simulator --data DIR --out WORK/calibration-painted \
+        --people calibration --seed 78
 
 People 13 to 15, masks of the saved test list; with ``--people calibration`` people 11 and 12 and the reserved
 masks, on which the shipped network's threshold is chosen together with those of the first simulator. A
