@@ -241,9 +241,9 @@ def report(work: Path, out: Path, model: str) -> str:
     ]
     if painted:
         lines += [
-            "A second, plain simulator, which shares only anatomies and masks (`other_simulator.py`). Nothing",
-            "was trained or calibrated on it; the threshold on the probability was chosen on other cases of both",
-            "simulators alike (`finish_shipped.py`):",
+            "A second, plain simulator, which shares only anatomies and masks (`other_simulator.py`).",
+            "Nothing was trained or calibrated on it; the threshold on the probability was chosen on other",
+            "cases of both simulators alike (`finish_shipped.py`):",
             "",
             *table(arms, painted, tuple(painted)),
             "",
