@@ -14,12 +14,14 @@ from StrokeSynthLib.jobs.client import WorkerClient
 from StrokeSynthLib.jobs.protocol import Failure
 
 from .CaseLogic import CaseLogic
+from .LesionLogic import LesionLogic
 from .ParameterNode import StrokeSynthParameterNode
 from .Places import pythonExecutable
 from .SegmentLogic import SegmentLogic
+from .SynthLogic import SynthLogic
 
 
-class StrokeSynthLogicBase(CaseLogic, SegmentLogic, ScriptedLoadableModuleLogic):
+class StrokeSynthLogicBase(CaseLogic, LesionLogic, SynthLogic, SegmentLogic, ScriptedLoadableModuleLogic):
     """Maps, lesions and images of the nodes of a scene, computed in a worker process.
 
     Each action has two forms. Those named by a verb (``segment``) wait for the result and return it: they are

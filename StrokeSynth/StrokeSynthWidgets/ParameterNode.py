@@ -4,9 +4,10 @@ Without ``from __future__ import annotations``: the wrapper needs the types them
 """
 
 import pathlib
+from typing import Annotated
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import Decimals, WithinRange, parameterNodeWrapper
 
 
 @parameterNodeWrapper
@@ -20,14 +21,15 @@ class StrokeSynthParameterNode:
     lesionSegmentation: vtkMRMLSegmentationNode
     lesionTerritory: str = ""
     lesionSide: str = ""
-    lesionVolumeMl: float = 10.0
-    lesionNumber: int = 1
-    lesionSeed: int = 0
+    lesionVolumeMl: Annotated[float, WithinRange(0.0, 500.0), Decimals(1)] = 10.0
+    lesionNumber: Annotated[int, WithinRange(0, 30)] = 0
+    lesionSeed: Annotated[int, WithinRange(0, 999_999)] = 0
 
     synthTranslator: str = ""
-    synthSeed: int = 0
+    synthSeed: Annotated[int, WithinRange(0, 999_999)] = 0
     synthKeepBackground: bool = True
     synthLivePreview: bool = False
+    synthDwi: vtkMRMLScalarVolumeNode
 
     segmentModel: str = ""
     segmentUncertainty: bool = False

@@ -115,8 +115,8 @@ class Work:
                 0,
                 0,
             )
+            self._changed()
         self._hurry()
-        self._changed()
         return number
 
     def cancel(self, number: int | None = None) -> None:
@@ -156,7 +156,7 @@ class Work:
                 if problem
                 else _("{title}: done.").format(title=title)
             )
-        self._changed()
+            self._changed()
 
     def _hurry(self) -> None:
         if not self._timer.active or self._timer.interval != _BUSY_INTERVAL:
