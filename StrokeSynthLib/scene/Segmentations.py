@@ -32,6 +32,7 @@ CLASS_TAG = "StrokeSynth.Class"
 #: Voxels count as the same up to this share of their size.
 SAME_VOXEL = 1e-3
 MAP = "map"
+_FILL = 0.25
 
 #: vtkSegmentationConverter's name; not asked of it here, it may be loaded after this file.
 _BINARY = "Binary labelmap"
@@ -136,6 +137,8 @@ def _newNode(name: str, reference: slicer.vtkMRMLVolumeNode | None) -> slicer.vt
             node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
         node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
     node.CreateDefaultDisplayNodes()
+    # The image must be seen through it; the outline is what counts.
+    node.GetDisplayNode().SetOpacity2DFill(_FILL)
     if reference is not None:
         placeBeside(node, reference)
     return node

@@ -20,14 +20,14 @@ _PROBABILITY_COLORS = "vtkMRMLColorTableNodeIron"
 def suitDwi(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Healthy brain in mid gray, so that a lesion of twice its signal is not yet white.
 
-    The signal's scale is arbitrary: it is taken from the voxels above air.
+    The signal's scale is arbitrary: it is taken from the voxels that are not air.
     """
     array = _values(node)
-    bright = array[array > 0.1 * np.percentile(array, 99.5)] if array.size else array
-    if bright.size == 0:
+    head = array[array > _airBelow(array)] if array.size else array
+    if head.size == 0:
         return
     # Most of what is not air is brain and scalp: their median stands for healthy tissue.
-    _setRange(node, 0.0, float(np.median(bright)) * 2.2)
+    _setRange(node, 0.0, float(np.median(head)) * 2.2)
 
 
 def suitAdc(node: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -59,6 +59,19 @@ def adcUnit(array: Array) -> float:
     positive = array[array > 0]
     middle = float(np.median(positive)) if positive.size else 1.0
     return 1e-3 if middle > 20 else 1e3 if middle < 0.02 else 1.0
+
+
+def _airBelow(array: Array) -> float:
+    """The value that best parts two groups (Otsu 1979): air, whose noise may be strong, and head."""
+    top = float(np.percentile(array, 99.5))
+    counts, edges = np.histogram(array, bins=256, range=(min(float(array.min()), 0.0), max(top, 1e-9)))
+    centers = (edges[:-1] + edges[1:]) / 2
+    below, total = np.cumsum(counts), counts.sum()
+    sums = np.cumsum(counts * centers)
+    above = total - below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return float(edges[1:][np.nanargmax(np.where(above > 0, apart, -1.0))]) if total else 0.0
 
 
 def _values(node: slicer.vtkMRMLScalarVolumeNode) -> Array:

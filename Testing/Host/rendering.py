@@ -91,7 +91,12 @@ def render_slice(logic: Any, path: Path) -> None:
         actor = vtk.vtkActor2D()
         actor.SetMapper(mapper)
         actor.GetProperty().SetDisplayLocationToBackground()
-        view.renderer.AddViewProp(actor)
+        # In a layer below the managers', as in ctkVTKSliceView: what is translucent lets it through.
+        below = vtk.vtkRenderer()
+        below.AddViewProp(actor)
+        view.window.SetNumberOfLayers(2)
+        view.renderer.SetLayer(1)
+        view.window.AddRenderer(below)
     view.write(path)
 
 

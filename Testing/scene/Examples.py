@@ -60,8 +60,9 @@ def underTransform(node: object, matrix: np.ndarray) -> object:
 def head(scale: float) -> tuple[np.ndarray, float, float]:
     """A DWI of air, brain and a bright lesion, with the signals of the last two."""
     x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in (30, 30, 12)], indexing="ij")
-    noise = np.random.default_rng(3).normal(0, 3, x.shape)
-    inside = x**2 + y**2 + z**2 < 0.8
+    # Magnitudes: noise without signal is bright too, as in a low-cost examination.
+    noise = np.random.default_rng(3).normal(0, 12, (2, *x.shape))
+    inside = x**2 + y**2 + z**2 < 0.4
     lesion = (x - 0.4) ** 2 + y**2 + z**2 < 0.02
-    signal = np.where(lesion, 190.0, np.where(inside, 100.0, 0.0)) + noise
-    return (np.abs(signal) * scale).astype(np.float32), 100.0 * scale, 190.0 * scale
+    signal = np.where(lesion, 190.0, np.where(inside, 100.0, 0.0))
+    return (np.hypot(signal + noise[0], noise[1]) * scale).astype(np.float32), 100.0 * scale, 190.0 * scale
