@@ -187,6 +187,14 @@ def test_segment_gives_what_is_wanted_too(ask: Ask, finder: list[str]) -> None:
     np.testing.assert_array_equal(found["map"].array, case.semantic_map.array)
 
 
+def test_lesions_of_a_part_of_a_head_are_found_without_territories(ask: Ask, finder: list[str]) -> None:
+    case = Examination()  # 51 ml of brain, which cannot be placed in standard space
+    found = ask("segment", dwi=case.dwi, adc=case.adc, model="acute", want=["territories"])
+    assert found["lesions"]
+    assert found["territories_ml"] is None
+    assert any(text.startswith("No territories can be named: ") for text in found["notices"])
+
+
 def test_adc_in_another_unit_is_converted_with_a_notice(
     ask: Ask, workshop: Workshop, finder: list[str]
 ) -> None:

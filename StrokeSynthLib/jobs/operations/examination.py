@@ -43,7 +43,12 @@ def segment(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
     for asked, given in (("uncertainty", found.uncertainty), ("map", found.semantic_map)):
         if asked in want and given is None:
             raise BadInputError(f"{name}: gives no {asked}; leave it out, or use the shipped network.")
-    anatomy = workshop.anatomy(found.semantic_map) if named and found.semantic_map is not None else None
+    notices, anatomy = list(case.notices), None
+    if named and found.semantic_map is not None:
+        try:
+            anatomy = workshop.anatomy(found.semantic_map)
+        except BadInputError as error:  # a part of a head, say: its lesions are wanted all the same
+            notices.append(f"No territories can be named: {error}")
     table = lesion_table(found.mask, anatomy)
     record = segmentation_record(case, found, model_entry(segmenter, name), parents_of(case))
     workshop.progress(ProgressEvent(stage, 3, 3))
@@ -54,7 +59,7 @@ def segment(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
         "map": found.semantic_map if "map" in want else None,
         **table_entries(table, named=anatomy is not None),
         "unlike": list(found.unlike),
-        "notices": list(case.notices),
+        "notices": notices,
         "record": record,
     }
 
