@@ -20,9 +20,9 @@ from .. import schema
 from ..errors import BadInputError
 from ..volume import Grid, Storage, Volume
 from .Hierarchy import placeBeside
-from .Provenance import KIND, markSynthetic
+from .Provenance import KIND, SYNTHETIC
 from .Terminology import LESION_ENTRY, LESION_NAME, className, tissueEntry
-from .VolumeNodes import gridOfNode, transformToWorld
+from .VolumeNodes import gridOfNode, newNode, transformToWorld
 
 Array = npt.NDArray[Any]
 
@@ -54,17 +54,15 @@ def lesionSegmentation(
     synthetic
         Whether the lesion was made here, not found in a patient.
     """
-    node = _newNode(name, reference)
+    node = _newNode(name, reference, {SYNTHETIC: "true"} if synthetic else {})
     _addLesionSegment(node)
-    if synthetic:
-        markSynthetic(node)
     updateSegmentation(node, volume)
     return node
 
 
 def emptyLesionSegmentation(reference: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLSegmentationNode:
     """A new segmentation to paint a lesion into, on the grid of ``reference``."""
-    node = _newNode(f"{reference.GetName()} lesion", reference)
+    node = _newNode(f"{reference.GetName()} lesion", reference, {})
     _addLesionSegment(node)
     return node
 
@@ -73,8 +71,7 @@ def mapSegmentation(
     volume: Volume, *, name: str, reference: slicer.vtkMRMLVolumeNode | None
 ) -> slicer.vtkMRMLSegmentationNode:
     """A new segmentation with a segment for each class of the schema that the map holds, but air."""
-    node = _newNode(name, reference)
-    node.SetAttribute(KIND, MAP)
+    node = _newNode(name, reference, {KIND: MAP})
     updateSegmentation(node, volume)
     return node
 
@@ -129,9 +126,11 @@ def labelmapFromSegmentation(
     return Volume(result, grid.affine, Storage("uint8"))
 
 
-def _newNode(name: str, reference: slicer.vtkMRMLVolumeNode | None) -> slicer.vtkMRMLSegmentationNode:
+def _newNode(
+    name: str, reference: slicer.vtkMRMLVolumeNode | None, attributes: dict[str, str]
+) -> slicer.vtkMRMLSegmentationNode:
     scene = slicer.mrmlScene if reference is None else reference.GetScene()
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
+    node = newNode("vtkMRMLSegmentationNode", name, scene, attributes)
     if reference is not None:
         if reference.GetTransformNodeID():
             node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())

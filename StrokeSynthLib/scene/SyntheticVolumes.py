@@ -10,7 +10,7 @@ import slicer
 
 from ..volume import Volume
 from .Hierarchy import placeBeside
-from .Provenance import attach
+from .Provenance import SYNTHETIC, attach
 from .Remaking import keepRequest
 from .VolumeNodes import nodeFromVolume, updateNode
 from .Windows import suitAdc, suitDwi
@@ -72,11 +72,12 @@ def showSynthetic(
         volume: Volume = result[channel]
         node = (nodes or {}).get(channel)
         if node is None:
-            node = nodeFromVolume(volume, f"{name} synthetic {CHANNELS[channel]}", like=like)
+            title = f"{name} synthetic {CHANNELS[channel]}"
+            node = nodeFromVolume(volume, title, like=like, attributes={SYNTHETIC: "true"})
             placeBeside(node, like)
+            _SUIT[channel](node)
         else:
-            updateNode(node, volume)
-        _SUIT[channel](node)
+            updateNode(node, volume)  # in the gray values that the user has set
         attach(node, {**result["record"], "Channel": channel}, making.commandLine)
         node.SetAttribute(UNIT, str(result.get("adc_unit", "")) if channel == "adc" else "arbitrary")
         keepRequest(

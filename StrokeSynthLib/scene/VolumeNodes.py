@@ -12,6 +12,7 @@ for a node is put under the same transform, so that both move together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,7 @@ def nodeFromVolume(
     like: slicer.vtkMRMLTransformableNode | None = None,
     className: str = "vtkMRMLScalarVolumeNode",
     scene: slicer.vtkMRMLScene | None = None,
+    attributes: Mapping[str, str] | None = None,
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """A new volume node with the volume's voxels.
 
@@ -116,13 +118,27 @@ def nodeFromVolume(
         ``vtkMRMLLabelMapVolumeNode`` for label maps.
     scene
         The application's by default.
+    attributes
+        Of the node, which has them when it joins the scene: selectors that ask for one offer it at once.
     """
-    scene = scene or slicer.mrmlScene
-    node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
+    node = newNode(className, name, scene or slicer.mrmlScene, attributes or {})
     if like is not None and like.GetTransformNodeID():
         node.SetAndObserveTransformNodeID(like.GetTransformNodeID())
     updateNode(node, volume)
     node.CreateDefaultDisplayNodes()
+    return node
+
+
+def newNode(
+    className: str, name: str, scene: slicer.vtkMRMLScene, attributes: Mapping[str, str]
+) -> slicer.vtkMRMLNode:
+    """An empty node in a scene, which has its attributes from the beginning."""
+    node = scene.CreateNodeByClass(className)
+    node.SetName(scene.GenerateUniqueName(name))
+    for key, value in attributes.items():
+        node.SetAttribute(key, value)
+    scene.AddNode(node)
+    node.UnRegister(None)  # the scene holds it now
     return node
 
 
