@@ -5,7 +5,8 @@ from __future__ import annotations
 import slicer
 
 from ..volume import SAME_GRID_TOLERANCE, Volume
-from .Hierarchy import placeBeside
+from .Hierarchy import placeSynthetic
+from .Provenance import SYNTHETIC
 from .VolumeNodes import nodeFromVolume, updateNode, volumeFromNode
 from .Windows import suitDifference
 
@@ -59,8 +60,9 @@ def differenceNode(
         return None
     change = Volume(second.array.astype("float32") - first.array, first.affine)
     if node is None:
-        node = nodeFromVolume(change, f"{synthetic.GetName()} minus {original.GetName()}", like=original)
-        placeBeside(node, original)
+        title = f"{synthetic.GetName()} minus {original.GetName()}"
+        node = nodeFromVolume(change, title, like=original, attributes={SYNTHETIC: "true"})
+        placeSynthetic(node, synthetic)
     else:
         updateNode(node, change)
     suitDifference(node)

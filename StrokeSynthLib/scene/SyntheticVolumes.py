@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 
 from ..volume import Volume
-from .Hierarchy import placeBeside
+from .Hierarchy import placeSynthetic
 from .Provenance import SYNTHETIC, attach
 from .Remaking import keepRequest
 from .VolumeNodes import nodeFromVolume, updateNode
@@ -74,7 +74,7 @@ def showSynthetic(
         if node is None:
             title = f"{name} synthetic {CHANNELS[channel]}"
             node = nodeFromVolume(volume, title, like=like, attributes={SYNTHETIC: "true"})
-            placeBeside(node, like)
+            placeSynthetic(node, like)
             _SUIT[channel](node)
         else:
             updateNode(node, volume)  # in the gray values that the user has set

@@ -86,16 +86,52 @@ class SyntheticVolumesTest(unittest.TestCase):
         self.assertFalse(nodes["dwi"].GetDisplayNode().GetAutoWindowLevel())
 
     def test_they_lie_and_move_with_the_map_that_they_were_made_for(self) -> None:
-        import slicer
-
         from StrokeSynthLib.scene import VolumeNodes
 
         transform = underTransform(self.map, rigid())
         node = self.show()["dwi"]
         self.assertIs(node.GetParentTransformNode(), transform)
         np.testing.assert_allclose(VolumeNodes.affineOfNode(node), oblique(), atol=1e-9)
+
+    def test_they_lie_in_a_folder_of_the_patients_study(self) -> None:
+        hierarchy, study = self.study()
+        nodes = [*self.show().values(), *self.show().values()]
+        folders = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in nodes}
+        self.assertEqual(len(folders), 1)
+        folder = folders.pop()
+        self.assertEqual(hierarchy.GetItemName(folder), "Synthetic images (StrokeSynth)")
+        self.assertEqual(hierarchy.GetItemParent(folder), study)
+
+    def test_slicers_dicom_export_does_not_find_the_patient_for_them(self) -> None:
+        """It takes the parent of the parent of an image for the patient (qSlicerDICOMTagEditorWidget)."""
+        from StrokeSynthLib.scene import Layouts
+
+        hierarchy, _study = self.study()
+        self.dwi.SetAttribute("DICOM.instanceUIDs", "1.2.3")
+        nodes = self.show()
+        difference = Layouts.differenceNode(self.dwi, nodes["dwi"])
+        for node in (*nodes.values(), difference):
+            item = hierarchy.GetItemByDataNode(node)
+            patient = hierarchy.GetItemParent(hierarchy.GetItemParent(item))
+            self.assertEqual(hierarchy.GetItemAttribute(patient, "DICOM.PatientName"), "")
+            self.assertIn("SYNTHETIC", hierarchy.GetItemAttribute(item, "DICOM.SeriesDescription"))
+            self.assertFalse([name for name in node.GetAttributeNames() if name.startswith("DICOM.")])
+        image = hierarchy.GetItemByDataNode(self.dwi)
+        patient = hierarchy.GetItemParent(hierarchy.GetItemParent(image))
+        self.assertEqual(hierarchy.GetItemAttribute(patient, "DICOM.PatientName"), "Doe^Jane")
+
+    def study(self) -> tuple[Any, int]:
+        """A patient's study with the DWI and the map in it."""
+        import slicer
+
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-        self.assertEqual(*[hierarchy.GetItemParent(hierarchy.GetItemByDataNode(n)) for n in (node, self.map)])
+        subject = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Doe")
+        hierarchy.SetItemAttribute(subject, "DICOM.PatientName", "Doe^Jane")
+        study = hierarchy.CreateStudyItem(subject, "Examination")
+        for node in (self.dwi, self.map):
+            item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(study, node)
+            hierarchy.SetItemParent(item, study)
+        return hierarchy, study
 
     def test_a_second_result_replaces_the_first_in_the_users_gray_values(self) -> None:
         from StrokeSynthLib.scene import VolumeNodes
