@@ -82,6 +82,62 @@ def test_each_part_of_the_library_can_be_imported_from_it(tree: Path) -> None:
     assert Path(answer.stdout.strip()).parents[1] == tree
 
 
+#: Opens the module as Slicer does: argv is the module's file, the folders of modules, and the host's root.
+OPEN = """
+import sys
+from pathlib import Path
+
+module, folders, root = Path(sys.argv[1]), sys.argv[2].split("|"), sys.argv[3]
+sys.path.append(root)
+from Testing.Host.install import install, missing
+reason = missing()
+if reason:
+    print("skip:", reason)
+    raise SystemExit
+install()
+from Testing.Host.host import Host
+# From here on only what Slicer has: its packages and the folders of modules.
+sys.path = folders + [path for path in sys.path if path != root]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in str(finder)]
+host = Host(Path(sys.argv[4]))
+widget = host.load_module(module)
+host.process()
+import StrokeSynthLib, StrokeSynthWidgets
+print(Path(StrokeSynthLib.__file__).parents[1])
+print(Path(StrokeSynthWidgets.__file__).parents[1])
+host.end()
+"""
+
+
+def opened(module: Path, folder: Path, tmp_path: Path) -> list[Path]:
+    """Where the library and the panel's files come from when Slicer opens the module."""
+    answer = subprocess.run(
+        [sys.executable, "-c", OPEN, str(module), str(folder), str(ROOT), str(tmp_path / "slicer")],
+        capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, timeout=180, check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "STROKESYNTH_HOME": str(tmp_path / "data")},
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    lines = answer.stdout.strip().splitlines()
+    if lines and lines[0].startswith("skip:"):
+        pytest.skip(lines[0])
+    return [Path(line) for line in lines[-2:]]
+
+
+def test_the_module_opens_from_the_package_tree(tree: Path, tmp_path: Path) -> None:
+    assert opened(tree / "StrokeSynth.py", tree, tmp_path) == [tree, tree]
+
+
+def test_the_module_opens_from_a_source_checkout(tmp_path: Path) -> None:
+    """Only the module's own folder is on the path then; the module finds the library beside it."""
+    checkout = tmp_path / "source chäckout"
+    for name in ("StrokeSynth", "StrokeSynthLib"):
+        for file in present(name):
+            (checkout / name / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name / file, checkout / name / file)
+    module = checkout / "StrokeSynth"
+    assert opened(module / "StrokeSynth.py", module, tmp_path) == [checkout, module]
+
+
 def run_in(tree: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
