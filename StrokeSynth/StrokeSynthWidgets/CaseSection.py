@@ -9,7 +9,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.scene.Segmentations import KIND, MAP
 
 from .CommandLine import commandText, fileName, fileOfNode, options
@@ -91,7 +90,7 @@ class CaseSection(Section):
         chosen = qt.QFileDialog.getOpenFileNames(slicer.util.mainWindow(), _("DWI and ADC"), "", _FILES)
         if not chosen:
             return
-        with slicer.util.tryWithErrorDisplay(_("The files could not be loaded."), waitCursor=True):
+        with self.attempt(_("The files could not be loaded.")):
             nodes = [slicer.util.loadVolume(str(Path(path)), {"show": False}) for path in chosen]
             dwi, adc = self.logic.rolesOf(nodes)
             parameters = self.parameterNode
@@ -111,11 +110,6 @@ class CaseSection(Section):
         """Ask for the map."""
         parameters = self.parameterNode
         dwi = parameters.caseDwi
-        try:
-            request = self.logic.mapRequest(dwi, parameters.caseAdc)
-        except BadInputError as error:
-            self.worker.say(str(error), isError=True)
-            return
         title = _("Making the tissue map of {name}").format(name=dwi.GetName())
 
         def made(answer: dict[str, Any]) -> None:
@@ -125,7 +119,8 @@ class CaseSection(Section):
             self._say([*answer["notices"], *answer["unlike"]])
 
         self._say([])
-        self.worker.request("map", request, made, title=title)
+        with self.attempt(""):
+            self.worker.request("map", self.logic.mapRequest(dwi, parameters.caseAdc), made, title=title)
 
     def onMapVisible(self, visible: bool) -> None:
         """Show or hide the tissues."""

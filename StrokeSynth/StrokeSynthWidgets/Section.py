@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
+
+from StrokeSynthLib.errors import StrokeSynthError
 
 from .CommandLine import CommandLineRow
 
@@ -118,6 +123,16 @@ class Section:
             if (self.worker.busy)
             else ""
         )
+
+    @contextlib.contextmanager
+    def attempt(self, problem: str) -> Iterator[None]:
+        """For what a button does at once: an error is told at the foot, with this in front of it."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, StrokeSynthError):  # those speak for themselves
+                logging.exception("%s", problem)
+            self.worker.say(f"{problem} {error}".strip(), isError=True)
 
     # For sections
 

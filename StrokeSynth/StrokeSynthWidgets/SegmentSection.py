@@ -10,8 +10,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from StrokeSynthLib.errors import BadInputError
-
 from .CommandLine import commandText, fileName, fileOfNode, options
 from .FolderBatch import FolderBatch
 from .Section import Section, setReady
@@ -183,21 +181,18 @@ class SegmentSection(Section):
         parameters = self.parameterNode
         dwi, model = parameters.caseDwi, self._model()
         withMap = parameters.caseMap is None and bool(model and model["maps"])
-        try:
-            request = self.logic.segmentRequest(
-                dwi, parameters.caseAdc, model=parameters.segmentModel,
-                uncertainty=self._wantsUncertainty(), withMap=withMap,
-            )  # fmt: skip
-        except BadInputError as error:
-            self.worker.say(str(error), isError=True)
-            return
 
         def found(answer: dict[str, Any]) -> None:
             if slicer.mrmlScene.IsNodePresent(dwi):
                 self._take(self.logic.showSegmentation(answer, dwi))
 
         title = _("Segmenting {name}").format(name=dwi.GetName())
-        self.worker.request("segment", request, found, title=title)
+        with self.attempt(""):
+            request = self.logic.segmentRequest(
+                dwi, parameters.caseAdc, model=parameters.segmentModel,
+                uncertainty=self._wantsUncertainty(), withMap=withMap,
+            )  # fmt: skip
+            self.worker.request("segment", request, found, title=title)
 
     def _take(self, result: Any) -> None:
         """Make a result the panel's; what was the result before stays in the scene, hidden."""
@@ -254,15 +249,9 @@ class SegmentSection(Section):
         if not path:
             return
         target = Path(path) if Path(path).suffix else Path(path).with_suffix(".csv")
-        try:
+        with self.attempt(""):
             saveCsv(target, columnsOfNode(node))
-        except OSError as error:
-            self.worker.say(
-                _("{path}: cannot be written ({reason}).").format(path=target, reason=error.strerror),
-                isError=True,
-            )
-            return
-        self.worker.say(_("Saved as {path}").format(path=target))
+            self.worker.say(_("Saved as {path}").format(path=target))
 
     # Agreement
 
@@ -287,11 +276,6 @@ class SegmentSection(Section):
         """Ask for the scores."""
         parameters = self.parameterNode
         result, reference = parameters.segmentResult, parameters.segmentReference
-        try:
-            request = self.logic.agreementRequest(result, reference, parameters.caseDwi)
-        except BadInputError as error:
-            self.worker.say(str(error), isError=True)
-            return
 
         def scored(scores: dict[str, Any]) -> None:
             if slicer.mrmlScene.IsNodePresent(result):
@@ -301,7 +285,9 @@ class SegmentSection(Section):
         title = _("Comparing {result} with {reference}").format(
             result=result.GetName(), reference=reference.GetName()
         )
-        self.worker.request("agreement", request, scored, title=title)
+        with self.attempt(""):
+            request = self.logic.agreementRequest(result, reference, parameters.caseDwi)
+            self.worker.request("agreement", request, scored, title=title)
 
     def onSceneClosed(self) -> None:
         """No result any more."""

@@ -63,7 +63,7 @@ class StartSection(Section):
 
     def onOpenSample(self) -> None:
         """Load the simulated case and choose it everywhere."""
-        with slicer.util.tryWithErrorDisplay(_("The simulated case could not be opened."), waitCursor=True):
+        with self.attempt(_("The simulated case could not be opened.")):
             case = self.logic.openSampleCase()
             parameters = self.parameterNode
             parameters.caseDwi, parameters.caseAdc = case.dwi, case.adc
@@ -79,7 +79,7 @@ class StartSection(Section):
 
     def onInstall(self) -> None:
         """Install what is missing; the worker begins anew with it."""
-        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=True):
+        with self.attempt(_("The packages could not be installed.")):
             installPackages(self._requirements)
             self.worker.client.stop()
             self._showPackages(self.panel.hello)

@@ -53,7 +53,7 @@ def tableText(*tables: Columns) -> str:
 
 
 def saveCsv(path: Path, columns: Columns) -> None:
-    """Write a table as CSV; OSError when that cannot be done."""
+    """Write a table as CSV; BadInputError when that cannot be done."""
     with replacing(path) as temporary:
         temporary.write_text(_written(columns, ","), encoding="utf-8", newline="")
 

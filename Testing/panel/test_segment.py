@@ -1,0 +1,369 @@
+"""The section Segment: one examination."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+import signal
+
+import pytest
+
+from .users import choose_examination, finished, section, table
+
+
+@pytest.fixture
+def segment(host, panel):
+    """The section with an examination chosen; the models are listed."""
+    choose_examination(host, panel)
+    host.wait_until(lambda: panel.hello, 30, "the worker's hello")
+    return section(host, panel, "Segment")
+
+
+def result_of(panel):
+    return panel.parameterNode.segmentResult
+
+
+def test_without_images_the_button_says_what_is_missing(host, panel):
+    found = section(host, panel, "Segment")
+    assert not found.ui.segmentButton.enabled
+    assert "Choose a DWI first" in found.ui.segmentButton.toolTip
+    assert not found.ui.resultWidget.isVisible()
+    assert found.ui.probabilityBox.toolTip == "Segment first"
+    assert "Segment first" in found.ui.compareButton.toolTip
+
+
+def test_lesions_are_segmented_with_one_click(host, panel, segment):
+    from StrokeSynthLib.scene.Provenance import read
+    from StrokeSynthLib.scene.Segmentations import labelmapFromSegmentation
+
+    dwi = panel.parameterNode.caseDwi
+    host.click(segment.ui.segmentButton)
+    assert finished(host, panel) == "Segmenting Patient DWI: done."
+    result = result_of(panel)
+    assert result.GetName() == "Patient DWI infarct"
+    assert labelmapFromSegmentation(result, dwi).array.any()
+    lesion = result.GetSegmentation().GetNthSegment(0)
+    assert "infarct" in lesion.GetTerminology().lower()
+    assert read(result)["Model"]
+
+
+@pytest.fixture
+def whole_head(host, panel):
+    """The section with the simulated case, which is a whole head."""
+    host.wait_until(lambda: panel.hello, 30, "the worker's hello")
+    host.click(section(host, panel, "Start").ui.sampleButton)
+    return section(host, panel, "Segment")
+
+
+def test_the_lesion_of_the_simulated_case_is_found(host, panel, whole_head):
+    host.click(whole_head.ui.segmentButton)
+    host.wait_until(lambda: whole_head.ui.agreementLabel.text, 90, "the scores")
+    dice = float(whole_head.ui.agreementLabel.text.split(",")[0].split()[1])
+    assert dice > 0.8
+    first = table(whole_head.ui.lesionTable)[1]
+    assert (first[2], first[4]) == ("MCA", "right")
+    arteries = table(whole_head.ui.territoryTable)
+    assert arteries[1][0] == "MCA"
+    assert arteries[-1][0] == "All"
+    assert float(arteries[-1][1]) == pytest.approx(25, abs=5)
+
+
+def test_a_part_of_a_head_is_segmented_without_territories_and_this_is_said(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    assert "No territories can be named" in segment.ui.noticesLabel.text
+    assert not segment.ui.territoryTable.isVisible()
+    assert segment.ui.lesionTable.rowCount > 0
+
+
+def test_results_lie_beside_the_images_in_the_hierarchy(host, panel, segment):
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    parameters = panel.parameterNode
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "Admission")
+    item = hierarchy.GetItemByDataNode(parameters.caseDwi) or hierarchy.CreateItem(study, parameters.caseDwi)
+    hierarchy.SetItemParent(item, study)
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    nodes = (parameters.segmentResult, parameters.segmentProbability, parameters.segmentLesions)
+    for node in nodes:
+        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study, node.GetName()
+
+
+def test_the_table_tells_the_volume_of_each_lesion(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    header, *rows = table(segment.ui.lesionTable)
+    assert header == ["Lesion", "Volume (ml)", "Territory", "Branch", "Side"]
+    assert rows
+    total = sum(float(row[1]) for row in rows)
+    assert f"{len(rows)} lesion(s), " in segment.ui.summaryLabel.text
+    assert float(segment.ui.summaryLabel.text.split(", ")[1].split(" ml")[0]) == pytest.approx(
+        total, abs=0.05
+    )
+
+
+def test_tables_are_copied_for_a_spreadsheet(host, panel, whole_head):
+    import slicer
+
+    host.click(whole_head.ui.segmentButton)
+    host.wait_until(lambda: whole_head.ui.agreementLabel.text, 90, "the scores")
+    host.click(whole_head.ui.copyButton)
+    lesions, territories = slicer.app.clipboard().text().split("\n\n")
+    assert lesions.splitlines()[0].split("\t")[:3] == ["Lesion", "Volume (ml)", "Territory"]
+    assert len(lesions.splitlines()) == 1 + whole_head.ui.lesionTable.rowCount
+    assert territories.splitlines()[-1].startswith("All\t")
+
+
+def test_the_table_is_saved_as_csv(host, panel, segment, tmp_path):
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    path = tmp_path / "Tabelle für Müller.csv"
+    host.answer(str(path.with_suffix("")), "Table of lesions")
+    host.click(segment.ui.saveButton)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == segment.ui.lesionTable.rowCount
+    assert set(rows[0]) >= {"Volume (ml)", "Territory", "R (mm)", "A (mm)", "S (mm)"}
+    assert str(path) in panel.ui.statusLabel.text
+
+
+def test_a_table_that_cannot_be_saved_is_told(host, panel, segment, tmp_path):
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    (tmp_path / "file").write_text("")
+    host.answer(str(tmp_path / "file" / "table.csv"), "Table of lesions")
+    host.click(segment.ui.saveButton)
+    assert "cannot be written" in panel.ui.statusLabel.text
+    assert panel.worker.isError
+
+
+def test_a_click_on_a_lesion_shows_it(host, panel, segment):
+    import slicer
+    from StrokeSynthWidgets.Tables import columnsOfNode
+
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+    red.JumpSliceByOffsetting(0, 0, 500.0)
+    segment.ui.lesionTable.cellClicked(0, 1)
+    level = float(columnsOfNode(panel.parameterNode.segmentLesions)["S (mm)"][0])
+    assert red.GetSliceOffset() == pytest.approx(level, abs=0.1)
+
+
+def test_the_probability_is_laid_over_the_images_and_taken_away(host, panel, segment):
+    import slicer
+
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    host.click(segment.ui.probabilityBox)
+    assert composite.GetForegroundVolumeID() == panel.parameterNode.segmentProbability.GetID()
+    assert composite.GetForegroundOpacity() > 0
+    host.click(segment.ui.probabilityBox)
+    assert not composite.GetForegroundVolumeID()
+
+
+def test_uncertainty_is_given_when_asked_for(host, panel, segment):
+    import slicer
+
+    host.click(segment.ui.uncertaintyBox)
+    assert "--uncertainty" in segment._commandRow.line.text
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    node = panel.parameterNode.segmentUncertaintyMap
+    assert node.GetName() == "Patient DWI uncertainty"
+    assert slicer.util.arrayFromVolume(node).max() > 0
+
+
+def test_the_map_of_the_same_pass_is_kept_when_there_was_none(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    tissue = panel.parameterNode.caseMap
+    assert tissue is not None
+    assert not tissue.GetDisplayNode().GetVisibility()
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    assert panel.parameterNode.caseMap is tissue
+
+
+def test_another_model_can_be_chosen_and_is_named_in_the_command(host, panel, segment):
+    from StrokeSynthLib.scene.Provenance import read
+
+    host.choose(segment.ui.modelBox, "threshold: Threshold")
+    assert panel.parameterNode.segmentModel == "threshold"
+    assert "--model threshold" in segment._commandRow.line.text
+    assert not segment.ui.uncertaintyBox.enabled
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    assert read(result_of(panel))["Model"]["Name"] == "threshold"
+
+
+def test_a_model_that_is_gone_is_told(host, panel, segment):
+    panel.parameterNode.segmentModel = "/gone/my-model"
+    segment.onHello(panel.hello)
+    assert segment.ui.modelBox.currentText == "my-model (not found)"
+    host.click(segment.ui.segmentButton)
+    assert "/gone/my-model" in finished(host, panel)
+    assert panel.worker.isError
+
+
+def test_the_command_is_what_the_panel_does(panel, segment):
+    words = shlex.split(segment._commandRow.line.text)
+    assert words[:2] == ["strokesynth", "segment"]
+    assert words[2:8] == [
+        "--dwi", "Patient-DWI.nii.gz", "--adc", "Patient-ADC.nii.gz", "--out", "Patient-DWI-infarct.nii.gz",
+    ]  # fmt: skip
+
+
+def test_agreement_with_a_reference_is_shown_at_once(host, panel, segment):
+    from StrokeSynthLib.scene.Segmentations import lesionSegmentation
+    from Testing.examinations import Examination
+
+    dwi = panel.parameterNode.caseDwi
+    reference = lesionSegmentation(Examination().lesion, name="Reader 1", reference=dwi, synthetic=False)
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    assert not segment.ui.agreementLabel.text
+    host.choose(segment.ui.referenceSelector, reference)
+    finished(host, panel)
+    assert segment.ui.agreementLabel.text.startswith("Dice 0.")
+    assert "Hausdorff" in segment.ui.agreementLabel.text
+
+
+def test_agreement_is_scored_by_itself_when_the_reference_was_there_before(host, panel, segment):
+    from StrokeSynthLib.scene.Segmentations import lesionSegmentation
+    from Testing.examinations import Examination
+
+    dwi = panel.parameterNode.caseDwi
+    reference = lesionSegmentation(Examination().lesion, name="Reader 1", reference=dwi, synthetic=False)
+    host.choose(segment.ui.referenceSelector, reference)
+    host.click(segment.ui.segmentButton)
+    host.wait_until(lambda: segment.ui.agreementLabel.text, 60, "the scores")
+
+
+def test_a_segmentation_is_not_compared_with_itself(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    host.choose(segment.ui.referenceSelector, result_of(panel))
+    assert not segment.ui.compareButton.enabled
+    assert "same segmentation" in segment.ui.compareButton.toolTip
+
+
+def test_an_empty_reference_gives_scores_without_distance(host, panel, segment):
+    from StrokeSynthLib.scene.Segmentations import emptyLesionSegmentation
+
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    empty = emptyLesionSegmentation(panel.parameterNode.caseDwi)
+    host.choose(segment.ui.referenceSelector, empty)
+    finished(host, panel)
+    assert segment.ui.agreementLabel.text.startswith("Dice 0.000")
+    assert "Hausdorff" not in segment.ui.agreementLabel.text
+
+
+def test_the_earlier_result_stays_in_the_scene_but_is_hidden(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    first = result_of(panel)
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    assert result_of(panel) is not first
+    assert not first.GetDisplayNode().GetVisibility()
+    assert result_of(panel).GetDisplayNode().GetVisibility()
+
+
+# Trouble
+
+
+def test_cancel_ends_the_work_and_leaves_the_scene_as_it_is(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    assert not segment.ui.segmentButton.enabled
+    host.click(panel.ui.cancelButton)
+    assert finished(host, panel) == "Segmenting Patient DWI: Cancelled."
+    assert not panel.worker.isError
+    assert result_of(panel) is None
+    assert segment.ui.segmentButton.enabled
+
+
+def test_after_cancel_the_next_click_works(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    host.click(panel.ui.cancelButton)
+    finished(host, panel)
+    host.click(segment.ui.segmentButton)
+    assert finished(host, panel).endswith("done.")
+    assert result_of(panel) is not None
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
+def test_a_killed_worker_is_told_with_a_remedy_and_the_next_click_works(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    os.kill(panel.worker.client.process_id, signal.SIGKILL)
+    said = finished(host, panel)
+    assert "The worker was killed" in said
+    assert panel.worker.isError
+    assert result_of(panel) is None
+    host.click(segment.ui.segmentButton)
+    assert finished(host, panel).endswith("done.")
+    assert not panel.worker.isError
+
+
+def test_the_scene_may_be_closed_in_the_middle(host, panel, segment):
+    import slicer
+
+    host.click(segment.ui.segmentButton)
+    host.close_scene()
+    host.wait(1.0)
+    assert not panel.worker.busy
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert not segment.ui.segmentButton.enabled
+    assert not segment.ui.resultWidget.isVisible()
+
+
+def test_after_closing_the_scene_another_examination_is_segmented(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    host.close_scene()
+    choose_examination(host, panel)
+    host.toggle(segment.button)
+    host.click(segment.ui.segmentButton)
+    assert finished(host, panel).endswith("done.")
+
+
+def test_an_image_removed_in_the_middle_leaves_no_orphans(host, panel, segment):
+    import slicer
+
+    host.click(segment.ui.segmentButton)
+    slicer.mrmlScene.RemoveNode(panel.parameterNode.caseDwi)
+    finished(host, panel)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_the_user_may_go_to_another_module_meanwhile(host, panel, segment):
+    host.click(segment.ui.segmentButton)
+    panel.exit()
+    finished(host, panel)
+    panel.enter()
+    assert result_of(panel) is not None
+    assert segment.ui.lesionTable.rowCount > 0
+
+
+def test_everything_is_there_again_after_save_and_reload(host, panel, segment):
+    host.click(segment.ui.uncertaintyBox)
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    before = table(segment.ui.lesionTable), table(segment.ui.territoryTable), segment.ui.summaryLabel.text
+    path = host.save_scene()
+    host.close_scene()
+    assert not segment.ui.resultWidget.isVisible()
+    host.load_scene(path)
+    parameters = panel.parameterNode
+    assert parameters.caseDwi.GetName() == "Patient DWI"
+    assert parameters.segmentUncertainty
+    assert segment.ui.uncertaintyBox.checked
+    host.toggle(segment.button)
+    after = table(segment.ui.lesionTable), table(segment.ui.territoryTable), segment.ui.summaryLabel.text
+    assert after == before
+    host.click(segment.ui.segmentButton)
+    assert finished(host, panel).endswith("done.")
