@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ctk
 import qt
+import slicer
 from slicer.i18n import tr as _
 
-from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.jobs import longjobs
 
 from .CommandLine import CommandLineRow, commandText
 from .Places import jobsFolder, pythonExecutable
 from .Section import setReady
+from .Tables import fillTable, tableText
 
 if TYPE_CHECKING:
     from .SegmentSection import SegmentSection
@@ -31,7 +32,12 @@ class FolderBatch:
 
     def __init__(self, section: SegmentSection) -> None:
         self._section = section
-        self._job: longjobs.Job | None = None
+        #: The job that is shown; None before the first.
+        self.job: longjobs.Job | None = None
+        #: Volume (ml) or None and what is to be said, by examination.
+        self._rows: dict[str, tuple[float | None, str]] = {}
+        self._offset = 0
+        self._shown: tuple[longjobs.JobStatus, int] | None = None
         ui = section.ui
         for edit in (ui.folderEdit, ui.outputEdit):
             edit.filters = ctk.ctkPathLineEdit.Dirs
@@ -40,6 +46,7 @@ class FolderBatch:
         ui.outputEdit.connect("currentPathChanged(QString)", self._onPaths)
         ui.folderButton.connect("clicked()", self.onStart)
         ui.folderStopButton.connect("clicked()", self.onStop)
+        ui.folderCopyButton.connect("clicked()", self.onCopy)
         self.commandRow = CommandLineRow(qt.QVBoxLayout(ui.folderCommandWidget), "FolderCommand")
         self._timer = qt.QTimer(ui.folderSection)
         self._timer.setInterval(_INTERVAL)
@@ -49,7 +56,7 @@ class FolderBatch:
     @property
     def running(self) -> bool:
         """Whether a folder is being segmented."""
-        return self._job is not None and self._job.status().alive
+        return self.job is not None and self.job.status().alive
 
     def readParameters(self) -> None:
         """Show the scene's folders."""
@@ -62,7 +69,7 @@ class FolderBatch:
     def update(self) -> None:
         """Enable what can be done now; show how far the job is."""
         ui, missing = self._section.ui, self._missing()
-        status = self._job.status() if self._job is not None else None
+        status = self.job.status() if self.job is not None else None
         alive = status is not None and status.alive
         setReady(
             ui.folderButton, _("A folder is being segmented") if alive else missing,
@@ -80,19 +87,23 @@ class FolderBatch:
 
     def onStart(self) -> None:
         """Start the job."""
-        try:
-            self._job = longjobs.start(
+        with self._section.attempt(""):
+            self.job = longjobs.start(
                 self._words(), jobsFolder(), title="Segment a folder", python=pythonExecutable()
             )
-        except (BadInputError, OSError) as error:
-            self._section.worker.say(str(error), isError=True)
+            self._rows, self._offset, self._shown = {}, 0, None
         self.update()
 
     def onStop(self) -> None:
         """Stop it, with all that it has started."""
-        if self._job is not None:
-            self._job.cancel()
+        if self.job is not None:
+            self.job.cancel()
         self.update()
+
+    def onCopy(self) -> None:
+        """The table of examinations to the clipboard."""
+        slicer.app.clipboard().setText(tableText(self._columns()))
+        self._section.worker.say(_("The table is on the clipboard."))
 
     def cleanup(self) -> None:
         """The panel goes."""
@@ -130,29 +141,60 @@ class FolderBatch:
     def _findAgain(self) -> None:
         """The newest job of this kind that still runs, from this panel or one before."""
         jobs = [job for job in longjobs.find(jobsFolder()) if job.command[:2] == ["segment", "--cohort"]]
-        self._job = next((job for job in jobs if job.status().alive), None)
+        self.job = next((job for job in jobs if job.status().alive), None)
 
     def _showProgress(self, status: longjobs.JobStatus | None) -> None:
         ui = self._section.ui
         alive = status is not None and status.alive
         ui.folderBar.visible = alive
         ui.folderLabel.visible = status is not None
-        if status is None or self._job is None:
-            return
-        progress = self._job.progress() or {}
-        ui.folderBar.setRange(0, int(progress.get("total") or 0))
-        ui.folderBar.setValue(int(progress.get("done") or 0))
-        ui.folderLabel.setText(self._sentence(status, progress))
+        if status is not None and self.job is not None and self._shown != (status, self._offset):
+            progress = self.job.progress() or {}
+            ui.folderBar.setRange(0, int(progress.get("total") or 0))
+            ui.folderBar.setValue(int(progress.get("done") or 0))
+            ui.folderLabel.setText(_state(status.state) if alive else self._outcome(status))
+            self._read(self.job)
+            fillTable(ui.folderTable, self._columns())
+            self._shown = None if alive else (status, self._offset)
+        ui.folderTable.visible = ui.folderCopyButton.visible = bool(self._rows)
 
-    def _sentence(self, status: longjobs.JobStatus, progress: dict[str, Any]) -> str:
-        assert self._job is not None
-        if status.alive:
-            return " ".join(filter(None, [_state(status.state), progress.get("message", "")]))
-        result = self._job.result() or {}
-        if status.state == "done":
-            return str(result.get("message") or _state("done"))
-        said = [_state(status.state), status.message, status.remedy]
-        return " ".join(filter(None, said))
+    def _read(self, job: longjobs.Job) -> None:
+        """Take what the job has said since the last time."""
+        events, self._offset = job.events(self._offset)
+        for event in events:
+            values = event.get("values") or {}
+            if event.get("event") == "result" and "case" in values:
+                self._rows[values["case"]] = (values.get("VolumeMl"), " ".join(values.get("Unlike") or []))
+            for case, reason in (values.get("skipped") or {}).items():
+                self._rows[case] = (None, reason)
+
+    def _columns(self) -> dict[str, list[str]]:
+        rows = [
+            (case, "" if volume is None else f"{volume:.2f}", remark)
+            for case, (volume, remark) in sorted(self._rows.items())
+        ]
+        names = (_("Examination"), _("Volume (ml)"), _("Remark"))
+        return {name: [row[column] for row in rows] for column, name in enumerate(names)}
+
+    def _outcome(self, status: longjobs.JobStatus) -> str:
+        """What became of it, in a sentence or two."""
+        assert self.job is not None
+        values = (self.job.result() or {}).get("values") or {}
+        if "volumes_ml" not in values:
+            said = [_state(status.state), status.message, status.remedy]
+            return " ".join(filter(None, said))
+        text = _("{count} mask(s) in {folder}.").format(
+            count=len(values["volumes_ml"]), folder=self.job.command[self.job.command.index("--out") + 1]
+        )
+        if values["skipped"]:
+            text += " " + _("{count} could not be segmented: see the remarks.").format(
+                count=len(values["skipped"])
+            )
+        if values["unlike"]:
+            text += " " + _("{count} should be looked at: see the remarks.").format(
+                count=len(values["unlike"])
+            )
+        return text
 
 
 def _state(state: str) -> str:

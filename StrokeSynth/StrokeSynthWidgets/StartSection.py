@@ -25,6 +25,11 @@ class StartSection(Section):
     uiFile = "StrokeSynthStart.ui"
     opened = True
 
+    def __init__(self, panel: Any) -> None:
+        super().__init__(panel)
+        # Asked for when something may have changed only: it takes longer than everything else here.
+        self._missing: list[str] = []
+
     @property
     def title(self) -> str:
         """As on the screen."""
@@ -51,7 +56,7 @@ class StartSection(Section):
             self.ui.checkButton, waiting,
             _("Let the shipped network compute something, and show what computed it"),
         )  # fmt: skip
-        missing = missingPackages(self._requirements)
+        missing = self._missing
         setReady(
             self.ui.installButton, waiting or ("" if missing else _("All packages are installed")),
             _("Install {packages} with pip; you are asked first").format(packages=", ".join(missing)),
@@ -105,7 +110,7 @@ class StartSection(Section):
         return Path(self.panel.resourcePath("requirements.txt"))
 
     def _showPackages(self, hello: dict[str, Any] | None) -> None:
-        missing = missingPackages(self._requirements)
+        self._missing = missing = missingPackages(self._requirements)
         if missing:
             text = _("Missing: {packages}. Install them below.").format(packages=", ".join(missing))
         else:

@@ -85,6 +85,7 @@ def test_a_failed_installation_is_told_and_nothing_else_breaks(host, panel, star
 
     installer.absent.add("onnxruntime")
     installer.failure = RuntimeError("no connection to pypi.org")
+    start.onHello(panel.hello)
     panel.refresh()
     host.answer(OK, "need to be installed")
     host.click(start.ui.installButton)
