@@ -15,6 +15,8 @@ from StrokeSynthLib.scene.Segmentations import lesionSegment
 EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Grow from seeds", "Scissors", "Islands", "Smoothing")
 #: The segment editor's state is a node of this module's own, so that Slicer's Segment Editor keeps its own.
 _TAG = "StrokeSynth"
+#: Attribute of that node once it has the brush that the panel begins with.
+_SET_UP = "StrokeSynth.SetUp"
 #: Diameter of the brush at the start (mm).
 BRUSH_MM = 8.0
 _DIAMETER, _RELATIVE, _SPHERE = "BrushAbsoluteDiameter", "BrushDiameterIsRelative", "BrushSphere"
@@ -146,19 +148,18 @@ class LesionEditor(VTKObservationMixin):
         """The editor's state node of this scene, which closing and loading scenes exchange."""
         scene = slicer.mrmlScene
         node = scene.GetSingletonNode(_TAG, "vtkMRMLSegmentEditorNode")
-        isNew = node is None
-        if isNew:
+        if node is None:
             node = scene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
             node.UnRegister(None)
             node.SetSingletonTag(_TAG)
             node = scene.AddNode(node)
-        if self._node is node:
-            return
-        self.removeObservers()
-        self.widget.setMRMLSegmentEditorNode(node)
-        if isNew:
+        if self._node is not node:
+            self.removeObservers()
+            self.widget.setMRMLSegmentEditorNode(node)
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onModified)
+        if node.GetAttribute(_SET_UP) is None:  # new, or emptied by the closing of a scene
+            node.SetAttribute(_SET_UP, "true")
             self.brushMm = BRUSH_MM
-        self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onModified)
 
     def _onModified(self, caller: Any, event: Any) -> None:
         self._changed()

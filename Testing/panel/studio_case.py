@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +11,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from StrokeSynthLib.anatomy.source import open_anatomies
+from StrokeSynthLib.jobs.client import WorkerClient
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.scanner.sections import SectionGeometry, draw_frame, section
 from StrokeSynthLib.translate.registry import open_translator, train_translator
@@ -45,6 +48,23 @@ def head(geometry: SectionGeometry = SMALL) -> Head:
     return Head(semantic_map, images.dwi, images.adc)
 
 
+class KeptClient(WorkerClient):
+    """A client whose worker outlives the panel: tests need not start one each and find the head anew."""
+
+    def stop(self) -> None:
+        """Nothing of this panel may reach the next one."""
+        if self.busy:
+            super().stop()
+
+
+@lru_cache(maxsize=1)
+def kept_client() -> KeptClient:
+    """The worker of all tests of this process."""
+    client = KeptClient(sys.executable)
+    atexit.register(WorkerClient.stop, client)
+    return client
+
+
 class Studio:
     """The panel with a case in it, and what a user does there."""
 
@@ -54,6 +74,9 @@ class Studio:
         from StrokeSynthLib.scene.Segmentations import mapSegmentation
         from StrokeSynthLib.scene.VolumeNodes import nodeFromVolume
 
+        panel.logic.client.stop()
+        panel.logic.client = panel.worker.client = kept_client()
+        panel.askHello()
         self.host, self.panel = host, panel
         self.lesion, self.synth = panel.section("LesionSection"), panel.section("SynthesizeSection")
         self.head = head(geometry)

@@ -116,9 +116,13 @@ class qSlicerLayoutManager(QtCore.QObject):
         self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
 
     def _update(self, *_event: Any) -> None:
-        nodes = self._logic.GetViewNodes()
-        for index in range(nodes.GetNumberOfItems()):
-            node = nodes.GetItemAsObject(index)
+        collection = self._logic.GetViewNodes()
+        nodes = [collection.GetItemAsObject(index) for index in range(collection.GetNumberOfItems())]
+        for view in self._of((qMRMLSliceWidget, qMRMLThreeDWidget)):
+            node = view.__dict__["_node"]
+            node.SetMappedInLayout(node in nodes)
+        for node in nodes:
+            node.SetMappedInLayout(True)
             if node.GetID() not in self._views:
                 self._views[node.GetID()] = self._make_view(node)
         arrangement = self._logic.GetLayoutNode().GetViewArrangement()
@@ -137,7 +141,7 @@ class qSlicerLayoutManager(QtCore.QObject):
             return widget
         return qMRMLTableWidget()
 
-    def _of(self, kind: type) -> list[Any]:
+    def _of(self, kind: type | tuple[type, ...]) -> list[Any]:
         return [view for view in self._views.values() if isinstance(view, kind)]
 
     layout = QtCore.Property(
