@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,20 @@ from StrokeSynthLib.jobs.client import WorkerClient
 from StrokeSynthLib.jobs.protocol import Failure
 
 from .CaseLogic import CaseLogic
+from .DatabaseLogic import DatabaseLogic
+from .JobsLogic import JobsLogic
 from .LesionLogic import LesionLogic
 from .ParameterNode import StrokeSynthParameterNode
 from .Places import pythonExecutable
 from .SegmentLogic import SegmentLogic
 from .SynthLogic import SynthLogic
+from .TrainLogic import TrainLogic
 
 
-class StrokeSynthLogicBase(CaseLogic, LesionLogic, SynthLogic, SegmentLogic, ScriptedLoadableModuleLogic):
+class StrokeSynthLogicBase(
+    CaseLogic, LesionLogic, SynthLogic, SegmentLogic, TrainLogic, DatabaseLogic, JobsLogic,
+    ScriptedLoadableModuleLogic,
+):  # fmt: skip
     """Maps, lesions and images of the nodes of a scene, computed in a worker process.
 
     Each action has two forms. Those named by a verb (``segment``) wait for the result and return it: they are
@@ -44,7 +51,7 @@ class StrokeSynthLogicBase(CaseLogic, LesionLogic, SynthLogic, SegmentLogic, Scr
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         #: Owner of the worker process, which starts with the first request.
-        self.client = WorkerClient(pythonExecutable(), Path(slicer.app.temporaryPath))
+        self.client = WorkerClient(pythonExecutable(), Path(slicer.app.temporaryPath), on_log=_log)
 
     def getParameterNode(self) -> Any:
         """The node that the panel's parameters lie in."""
@@ -70,3 +77,8 @@ class StrokeSynthLogicBase(CaseLogic, LesionLogic, SynthLogic, SegmentLogic, Scr
         if failures:
             raise StrokeSynthError(str(failures[0]))
         return answers[0]
+
+
+def _log(line: str) -> None:
+    """What the worker says beside its answers, in Slicer's log."""
+    logging.info("StrokeSynth worker: %s", line)

@@ -3,7 +3,6 @@
 Without ``from __future__ import annotations``: the wrapper needs the types themselves.
 """
 
-import pathlib
 from typing import Annotated
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
@@ -44,4 +43,21 @@ class StrokeSynthParameterNode:
     segmentOutput: str = ""
 
     trainKind: str = ""
-    trainCohort: pathlib.Path
+    trainCohort: str = ""
+    trainStartFrom: str = ""
+    trainSynthetic: str = ""
+    trainName: str = ""
+    trainMinutes: Annotated[float, WithinRange(0.0, 100_000.0), Decimals(1)] = 60.0
+    trainSteps: Annotated[int, WithinRange(0, 1_000_000)] = 0
+    trainDimensions: Annotated[int, WithinRange(2, 3)] = 2
+    trainSeed: Annotated[int, WithinRange(0, 999_999)] = 0
+
+    databaseTranslator: str = ""
+    databaseCases: Annotated[int, WithinRange(1, 1_000_000)] = 50
+    databaseLesionFree: Annotated[int, WithinRange(0, 100)] = 10
+    databaseAnatomies: str = ""
+    databaseLesions: str = ""
+    databaseOutput: str = ""
+    databaseFormat: str = "bids"
+    databaseProcesses: Annotated[int, WithinRange(1, 256)] = 1
+    databaseSeed: Annotated[int, WithinRange(0, 999_999)] = 0

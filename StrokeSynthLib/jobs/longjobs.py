@@ -283,6 +283,7 @@ def find(root: Path) -> list[Job]:
 
 def _launch(folder: Path, python: str | Path | Sequence[str], variables: Mapping[str, str] | None) -> None:
     command = [str(python)] if isinstance(python, str | Path) else [str(part) for part in python]
+    (folder / LOG).touch()  # its time says when the job was launched last
     with (folder / LOG).open("ab") as log:
         try:
             process = subprocess.Popen(

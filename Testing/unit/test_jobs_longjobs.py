@@ -219,6 +219,14 @@ def test_resume_adds_the_option_only_when_something_was_begun(tmp_path: Path) ->
     assert job.words() == ["database", "--cases", "3", "--resume", "--progress", "json"]
 
 
+def test_a_job_of_last_week_is_starting_when_it_is_resumed(tmp_path: Path) -> None:
+    job = left_behind(tmp_path, created=5.0, state={"state": "paused", "ended": 6.0})
+    (job.folder / "log.txt").touch()
+    os.utime(job.folder / "log.txt", (6.0, 6.0))
+    job.resume([sys.executable, "-c", "import time; time.sleep(30)"])
+    assert job.status().state == "starting", "its log is a week old, but it was launched just now"
+
+
 def test_what_cannot_go_on_is_not_resumed(tmp_path: Path) -> None:
     job = longjobs.start(["check", "--cohort", "nowhere"], tmp_path)
     assert ended(job) == "failed"

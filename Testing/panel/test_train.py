@@ -1,0 +1,362 @@
+"""Train: a cohort is checked, a training runs beside the panel, is stopped, found again, its model used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from Testing.panel.cohorts import damage, kill_all_of, recorded_job, small_cohort, trained
+
+MODULE = Path(__file__).resolve().parents[2] / "StrokeSynth" / "StrokeSynth.py"
+JOBS = Path("my data") / "jobs"
+OK = 0x400
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+
+
+def opened(host, panel):
+    """The section, opened, when the worker has told what there is."""
+    section = panel.section("TrainSection")
+    host.wait_until(lambda: panel.hello, 60, "hello")
+    host.toggle(section.button)
+    return section
+
+
+def pick(host, box, part):
+    """Choose the first entry that contains a text."""
+    texts = [box.itemText(index) for index in range(box.count)]
+    host.choose(box, next(text for text in texts if part in text))
+
+
+def give(host, edit, folder):
+    """What a folder dialog does; keys cannot be typed for every letter here."""
+    edit.setCurrentPath(str(folder))
+    host.process()
+
+
+def checked(host, section, cohort):
+    """A cohort, chosen and checked."""
+    give(host, section.ui.cohortEdit, cohort)
+    host.click(section.ui.checkButton)
+    host.wait_until(lambda: section.ui.checkLabel.visible, 60, "the check")
+
+
+def set_up(host, section, *, steps):
+    """A training that goes on from the shipped network."""
+    host.toggle(section.ui.moreSection)
+    host.type(section.ui.stepsBox, str(steps))
+
+
+# What is missing
+
+
+def test_the_button_says_what_is_missing_until_nothing_is(host, panel, tmp_path):
+    section = opened(host, panel)
+    button = section.ui.startButton
+    assert not section.ui.checkButton.enabled
+    assert "Choose the folder" in button.toolTip
+    host.type(section.ui.cohortEdit, str(tmp_path / "nowhere"))
+    assert not button.enabled
+    assert "nowhere: there is no such folder" in button.toolTip
+    cohort = small_cohort(tmp_path / "größe 1")
+    give(host, section.ui.cohortEdit, cohort)
+    assert "Check the cohort first" in button.toolTip
+    checked(host, section, cohort)
+    assert button.enabled
+    assert "4 cases" in section.ui.checkLabel.text
+    host.type(section.ui.cohortEdit, str(tmp_path))
+    assert "Check the cohort first" in button.toolTip, "another folder was not checked"
+
+
+def test_what_is_wrong_with_a_cohort_is_listed_for_each_case(host, panel, tmp_path):
+    section = opened(host, panel)
+    cohort = small_cohort(tmp_path / "cohort", 3)
+    damage(cohort, "sub-0002")
+    checked(host, section, cohort)
+    table = section.ui.findingsTable
+    assert table.visible
+    assert [table.item(0, column).text() for column in (0, 1)] == ["sub-0002", "no"]
+    assert "sub-0002_trace.nii.gz" in table.item(0, 2).text()
+    assert "2 can be used" in section.ui.checkLabel.text
+    assert section.ui.startButton.enabled, "the others can still be trained on"
+    for name in ("sub-0001", "sub-0003"):
+        damage(cohort, name)
+    host.click(section.ui.checkButton)
+    host.wait_until(lambda: "0 can be used" in section.ui.checkLabel.text, 60, "the check")
+    assert not section.ui.startButton.enabled
+    assert "None of the cases can be used" in section.ui.startButton.toolTip
+
+
+def test_a_segmenter_needs_lesions_and_a_translator_does_not(host, panel, tmp_path):
+    section = opened(host, panel)
+    checked(host, section, small_cohort(tmp_path / "cohort", 2, lesions=False))
+    assert "No case has a reference lesion" in section.ui.startButton.toolTip
+    pick(host, section.ui.kindBox, "physics")
+    assert section.ui.startButton.enabled
+
+
+def test_what_is_not_a_cohort_is_said_at_the_foot(host, panel, tmp_path):
+    section = opened(host, panel)
+    (tmp_path / "empty").mkdir()
+    host.type(section.ui.cohortEdit, str(tmp_path / "empty"))
+    host.click(section.ui.checkButton)
+    host.wait_until(lambda: panel.worker.isError, 60, "the failure")
+    assert "empty" in panel.ui.statusLabel.text
+    assert not section.ui.startButton.enabled
+
+
+def test_everything_that_can_be_trained_is_offered_with_what_applies_to_it(host, panel):
+    section = opened(host, panel)
+    ui = section.ui
+    kinds = [ui.kindBox.itemData(index) for index in range(ui.kindBox.count)]
+    assert kinds == [f"{t['role']}/{t['kind']}" for t in panel.hello["trainings"]]
+    assert ui.startFromBox.itemData(0) == "acute", "the shipped network goes on with few cases"
+    pick(host, ui.kindBox, "physics")
+    for widget in (ui.startFromBox, ui.syntheticEdit, ui.minutesBox, ui.stepsBox, ui.dimensionsBox):
+        assert not widget.enabled
+        assert widget.toolTip
+    pick(host, ui.kindBox, "unet")
+    assert ui.minutesBox.enabled
+    assert not ui.dimensionsBox.enabled, "the network is that of the model that it starts from"
+    pick(host, ui.startFromBox, "Nothing")
+    assert ui.dimensionsBox.enabled
+
+
+def test_without_pytorch_networks_cannot_be_trained_and_the_way_to_get_it_is_said(host, panel, tmp_path):
+    section = opened(host, panel)
+    checked(host, section, small_cohort(tmp_path / "cohort", 2))
+    assert not section.ui.installButton.visible
+    packages = {**panel.hello["packages"], "torch": None, "monai": None}
+    panel.onHello({**panel.hello, "packages": packages})
+    for text in (section.ui.startButton.toolTip, section.ui.packagesLabel.text):
+        assert "torch, monai" in text
+        assert "extension PyTorch" in text
+    assert not section.ui.startButton.enabled
+    assert not section.ui.installButton.enabled
+    pick(host, section.ui.kindBox, "physics")
+    assert section.ui.startButton.enabled, "this kind needs no PyTorch"
+
+
+def test_pytorch_is_installed_by_its_extension_in_the_buttons_handler(host, panel, tmp_path, monkeypatch):
+    import slicer
+
+    (tmp_path / "extension").mkdir()
+    (tmp_path / "extension" / "PyTorchUtils.py").write_text(
+        "asked = []\n"
+        "class PyTorchUtilsLogic:\n"
+        "    def installTorch(self, askConfirmation=False):\n"
+        "        asked.append(askConfirmation)\n"
+        "        return object()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "extension"))
+    section = opened(host, panel)
+    panel.onHello({**panel.hello, "packages": {**panel.hello["packages"], "torch": None}})
+    before = panel.hello
+    slicer.packaging.installer.absent = {"monai"}
+    host.answer(OK, "need to be installed")
+    host.click(section.ui.installButton)
+    assert sys.modules["PyTorchUtils"].asked == [True], "the user is asked first"
+    host.wait_until(lambda: panel.hello is not before, 60, "what there is now")
+    assert not section.ui.installButton.visible
+
+
+# A training
+
+
+def test_a_user_trains_on_four_cases_and_uses_the_model(host, panel, tmp_path):
+    import slicer
+
+    section = opened(host, panel)
+    ui = section.ui
+    checked(host, section, small_cohort(tmp_path / "cohort of Jürgen"))
+    set_up(host, section, steps=3)
+    host.type(ui.nameEdit, "mine")
+    command = ui_command(section)
+    host.click(ui.startButton)
+    job = section.jobs.job
+    assert command == job.command_line
+    assert "--start-from acute" in command
+    assert "is being trained" in ui.startButton.toolTip
+    assert not ui.startButton.enabled
+    host.wait_until(lambda: ui.jobBar.text == "1 of 3" or section.jobs.status.state == "done", 180, "a step")
+    host.wait_until(lambda: not section.jobs.status.alive, 180, "the end")
+    assert section.jobs.status.state == "done", job.log()
+    assert "validation Dice" in ui.jobLabel.text
+    assert "Best Dice" in ui.scoreBar.format
+    assert "Begun" in ui.logEdit.toPlainText()
+    assert not ui.resumeButton.enabled
+
+    host.click(ui.curvesButton)
+    charts = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
+    assert len(charts) == 1
+    view = slicer.app.layoutManager().plotWidget(0).mrmlPlotViewNode()
+    assert view.GetPlotChartNodeID() == charts[0].GetID()
+    table = charts[0].GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+    assert [table.GetValue(row, 0).ToInt() for row in range(table.GetNumberOfRows())] == [1, 2, 3]
+
+    models = panel.section("SegmentSection").ui.modelBox
+    path = str(tmp_path / "my data" / "models" / "mine")
+    host.wait_until(lambda: models.findData(path) >= 0, 60, "the model among the segmenters")
+    assert ui.startFromBox.findData(path) >= 0, "another training can start from it"
+    host.type(ui.nameEdit, "mine")
+    assert "There is a model mine already" in ui.startButton.toolTip
+
+
+def ui_command(section):
+    """What the line under the section shows."""
+    return section._commandRow.line.text
+
+
+@posix_only
+def test_a_killed_training_is_found_by_the_next_panel_and_goes_on(host, panel, tmp_path):
+    from Testing.Host.host import Host
+
+    section = opened(host, panel)
+    checked(host, section, small_cohort(tmp_path / "cohort"))
+    set_up(host, section, steps=5000)
+    host.click(section.ui.startButton)
+    job = section.jobs.job
+    host.wait_until(lambda: section.ui.jobBar.maximum == 5000, 180, "the first step")
+    host.close_scene()
+    assert section.jobs.status.alive, "it does not belong to the scene"
+    panel.enter()
+    host.end()
+    assert job.status().state == "running", "it does not belong to Slicer"
+
+    again = Host(tmp_path / "again")
+    try:
+        panel = again.load_module(MODULE)
+        section = opened(again, panel)
+        ui = section.ui
+        assert section.jobs.job.folder == job.folder
+        assert not ui.resumeButton.enabled
+        assert ui.pauseButton.enabled
+        kill_all_of(job)
+        again.wait_until(lambda: section.jobs.status.state == "interrupted", 30, "that it is noticed")
+        assert "killed" in ui.jobLabel.text
+        assert "interrupted" in ui.jobBox.currentText
+        assert not ui.pauseButton.enabled
+        again.click(ui.resumeButton)
+        again.wait_until(lambda: section.jobs.status.state == "running", 60, "the next try")
+        assert not ui.forgetButton.enabled
+        again.click(ui.pauseButton)
+        again.wait_until(lambda: section.jobs.status.state == "paused", 120, "the pause")
+        assert ui.resumeButton.enabled
+        assert ui.forgetButton.enabled
+        again.click(ui.forgetButton)
+        assert not ui.jobWidget.visible
+        assert not job.folder.exists()
+    finally:
+        again.end()
+
+
+def test_cancel_ends_a_training_and_its_name_is_not_suggested_again(host, panel, tmp_path):
+    section = opened(host, panel)
+    checked(host, section, small_cohort(tmp_path / "cohort", 2))
+    assert section.ui.nameEdit.placeholderText == "unet-1"
+    host.click(section.ui.startButton)
+    host.wait_until(lambda: section.jobs.status.state == "running", 60, "the start")
+    host.click(section.ui.cancelButton)
+    host.wait_until(lambda: section.jobs.status.state == "cancelled", 60, "the end")
+    assert "Cancelled" in section.ui.jobLabel.text
+    assert section.ui.nameEdit.placeholderText == "unet-2"
+    assert section.ui.startButton.enabled
+
+
+# Trainings of before
+
+TRAIN = ["train", "segmenter", "--kind", "unet", "--cohort", "c", "--out", "models/unet-1"]
+
+
+@pytest.fixture
+def before(tmp_path):
+    """Where jobs are that ran before this panel."""
+    return tmp_path / JOBS
+
+
+def test_a_failed_training_says_why_and_can_go_on(host, before, tmp_path, request):
+    failed = {"state": "failed", "message": "The disk is full.", "remedy": "Make room.", "ended": 1.0}
+    recorded_job(before, TRAIN, state=failed)
+    recorded_job(before, ["database", "--model", "m", "--cases", "3", "--out", "d"], title="other")
+    section = opened(host, request.getfixturevalue("panel"))
+    assert section.ui.jobBox.count == 1, "databases are in their own section"
+    assert section.ui.jobLabel.text == "Failed. The disk is full. Make room."
+    assert "Something on standard error" in section.ui.logEdit.toPlainText()
+    assert section.ui.resumeButton.enabled
+
+
+def test_curves_follow_the_training_that_is_picked(host, before, tmp_path, request, pictures):
+    import slicer
+
+    events = [trained(step, loss=2.0 / step, **({"validation_dice": step / 110} if step % 25 == 0 else {}))
+              for step in range(1, 101)]  # fmt: skip
+    done = {"state": "done", "ended": 1.0}
+    recorded_job(before, TRAIN, title="first", state=done, events=events)
+    recorded_job(before, TRAIN, title="second", state=done, events=[trained(1, loss=1.0)])
+    section = opened(host, request.getfixturevalue("panel"))
+    pick(host, section.ui.jobBox, "second")
+    assert not section.ui.curvesButton.enabled
+    assert "nothing to draw" in section.ui.curvesButton.toolTip
+    pick(host, section.ui.jobBox, "first")
+    assert section.ui.scoreBar.value == 909
+    host.click(section.ui.curvesButton)
+    chart = slicer.util.getNode("Training of first")
+    names = {chart.GetNthPlotSeriesNode(index).GetName() for index in range(2)}
+    assert names == {"Training loss", "Validation Dice"}
+    host.click(section.ui.curvesButton)
+    assert len(slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")) == 2, "drawn again, not twice"
+    host.render_plot(chart, tmp_path / "plot.png")
+    assert different_colors(tmp_path / "plot.png") > 20
+    host.close_scene()
+    host.click(section.ui.curvesButton)
+    assert slicer.util.getNode("Training of first"), "drawn anew in an empty scene"
+
+
+def different_colors(path):
+    import numpy as np
+    import SimpleITK as sitk
+
+    pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(path))).reshape(-1, 3)
+    return len(np.unique(pixels, axis=0))
+
+
+def test_a_resumed_training_draws_over_what_it_does_again(host, panel):
+    from StrokeSynthWidgets.TrainCurves import TrainCurves
+
+    curves = TrainCurves()
+    assert not curves.take([{"event": "notice", "message": "left out a case"}])
+    assert curves.best is None
+    curves.take([trained(step, loss=1.0) for step in range(1, 51)])
+    curves.take([trained(40, loss=3.0, validation_dice=0.4), trained(41, loss=3.0)])
+    points = curves.points["loss"]
+    assert [step for step, _value in points] == [*range(1, 42)]
+    assert [value for _step, value in points[-3:]] == [1.0, 3.0, 3.0]
+    assert curves.best == (0.4, 40)
+
+
+def test_long_curves_are_averaged_to_what_can_be_looked_at(host, panel):
+    from StrokeSynthWidgets.TrainCurves import TrainCurves
+
+    curves = TrainCurves()
+    curves.take([trained(step, 10_000, loss=float(step % 2)) for step in range(1, 10_001)])
+    drawn = curves.curve("loss")
+    assert len(drawn) <= 300
+    assert drawn[-1][0] == 10_000
+    assert all(abs(value - 0.5) < 0.05 for _step, value in drawn)
+
+
+def test_choices_are_saved_with_the_scene(host, panel, tmp_path):
+    section = opened(host, panel)
+    host.type(section.ui.cohortEdit, str(tmp_path))
+    pick(host, section.ui.kindBox, "pix2pix")
+    host.type(section.ui.minutesBox, "12.5")
+    scene = host.save_scene()
+    host.close_scene()
+    assert section.ui.cohortEdit.currentPath == ""
+    host.load_scene(scene)
+    assert section.ui.cohortEdit.currentPath == str(tmp_path)
+    assert section.ui.kindBox.currentText.startswith("Translator: pix2pix")
+    assert section.ui.minutesBox.value == 12.5
