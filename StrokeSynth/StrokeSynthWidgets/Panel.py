@@ -22,6 +22,9 @@ from .Sections import SECTIONS
 from .Startup import startup
 from .Work import Work
 
+#: How long Slicer's own status bar shows what the foot says (ms).
+_STATUS_MS = 10_000
+
 
 class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Holds the sections, the logic, the worker and the parameter node.
@@ -157,6 +160,8 @@ class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _showFoot(self) -> None:
         work, ui = self.worker, self.ui
+        if work.message != ui.statusLabel.text:
+            slicer.util.showStatusMessage(work.message, _STATUS_MS)  # the foot may be out of sight
         ui.statusLabel.setText(work.message)
         ui.statusLabel.setStyleSheet("color: #c0392b;" if work.isError else "")
         ui.statusLabel.visible = bool(work.message)

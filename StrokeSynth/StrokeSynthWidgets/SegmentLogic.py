@@ -69,20 +69,13 @@ class SegmentLogic:
         attach(node, record)
         notices = (*answer["notices"], *answer["unlike"])
         node.SetAttribute(NOTICES, "\n".join(notices))
-        node.SetAttribute(VOLUME, str(answer["volume_ml"]))
         probability = self._overlay(answer["probability"], f"{name} lesion probability", dwi, record)
         uncertainty = self._overlay(answer["uncertainty"], f"{name} uncertainty", dwi, record)
         tissue = None
         if answer["map"] is not None:
             tissue = CaseLogic.showMap(self, answer, dwi)  # type: ignore[arg-type]
             tissue.GetDisplayNode().SetVisibility(False)
-        lesions = _table(f"{name} lesions", lesionColumns(answer["lesions"]), dwi)
-        named = answer["territories_ml"]
-        territories = (
-            None
-            if named is None
-            else _table(f"{name} territories", territoryColumns(named, answer["volume_ml"]), dwi)
-        )
+        lesions, territories = self.showMeasures(answer, node, dwi)
         return SegmentResult(
             node, probability, uncertainty, tissue, lesions, territories, float(answer["volume_ml"]), notices
         )
@@ -103,6 +96,48 @@ class SegmentLogic:
         """
         request = self.segmentRequest(dwi, adc, model=model, uncertainty=uncertainty, withMap=withMap)
         return self.showSegmentation(self.ask("segment", request), dwi)
+
+    def measureRequest(self, segmentation: Any, dwi: Any, tissue: Any = None) -> dict[str, Any]:
+        """Arguments of the worker's operation "table"; a map gives territories."""
+        return {
+            "mask": labelmapFromSegmentation(segmentation, dwi, lesionSegment(segmentation)),
+            "map": None if tissue is None else labelmapFromSegmentation(tissue, dwi),
+        }
+
+    def showMeasures(
+        self,
+        answer: Mapping[str, Any],
+        segmentation: Any,
+        dwi: Any,
+        lesions: Any = None,
+        territories: Any = None,
+    ) -> tuple[Any, Any]:
+        """What was measured, as tables of lesions and of territories (None where none are known).
+
+        Tables that are given are written anew.
+        """
+        segmentation.SetAttribute(VOLUME, str(answer["volume_ml"]))
+        lesions = _table(f"{dwi.GetName()} lesions", lesionColumns(answer["lesions"]), dwi, lesions)
+        named = answer["territories_ml"]
+        if named is None:
+            return lesions, None
+        columns = territoryColumns(named, answer["volume_ml"])
+        return lesions, _table(f"{dwi.GetName()} territories", columns, dwi, territories)
+
+    def measure(self, segmentation: Any, dwi: Any, tissue: Any = None) -> tuple[Any, Any]:
+        """Tables of the lesions of any segmentation, one corrected by hand for instance; waits for them.
+
+        Parameters
+        ----------
+        segmentation
+            Its lesion segment (ours, else the first) is measured, on the DWI's voxels.
+        dwi
+            Volume node.
+        tissue
+            Semantic map of the same head, for the territories.
+        """
+        answer = self.ask("table", self.measureRequest(segmentation, dwi, tissue))
+        return self.showMeasures(answer, segmentation, dwi)
 
     def agreementRequest(self, segmentation: Any, reference: Any, dwi: Any) -> dict[str, Any]:
         """Arguments of the worker's operation "agreement": both on the DWI's grid."""
@@ -147,8 +182,10 @@ def territoryColumns(territories: Mapping[str, float], volumeMl: float) -> dict[
     }
 
 
-def _table(name: str, columns: Mapping[str, Sequence[str]], reference: Any) -> Any:
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(name))
+def _table(name: str, columns: Mapping[str, Sequence[str]], reference: Any, node: Any = None) -> Any:
+    if node is None:
+        name = slicer.mrmlScene.GenerateUniqueName(name)
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
     table = vtk.vtkTable()
     for title, values in columns.items():
         column = vtk.vtkStringArray()

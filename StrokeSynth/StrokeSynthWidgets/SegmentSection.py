@@ -48,6 +48,8 @@ class SegmentSection(Section):
         ui.copyButton.connect("clicked()", self.onCopy)
         ui.saveButton.connect("clicked()", self.onSave)
         ui.probabilityBox.connect("clicked(bool)", self.onProbability)
+        ui.measureButton.connect("clicked()", self.onMeasure)
+        ui.resultSelector.connect("nodeActivated(vtkMRMLNode*)", self.onResult)
         ui.compareButton.connect("clicked()", self.onCompare)
         ui.referenceSelector.connect("nodeActivated(vtkMRMLNode*)", self.onReference)
         self.batch = FolderBatch(self)
@@ -195,11 +197,11 @@ class SegmentSection(Section):
             self.worker.request("segment", request, found, title=title)
 
     def _take(self, result: Any) -> None:
-        """Make a result the panel's; what was the result before stays in the scene, hidden."""
+        """Make a result the panel's; map and earlier result stay in the scene, hidden."""
         parameters = self.logic.parameters()
-        before = parameters.segmentResult
-        if before is not None and before.GetDisplayNode() is not None:
-            before.GetDisplayNode().SetVisibility(False)
+        for covering in (parameters.segmentResult, parameters.caseMap):
+            if covering is not None and covering.GetDisplayNode() is not None:
+                covering.GetDisplayNode().SetVisibility(False)
         with slicer.util.NodeModify(parameters.parameterNode):
             parameters.segmentResult = result.segmentation
             parameters.segmentProbability = result.probability
@@ -253,18 +255,48 @@ class SegmentSection(Section):
             saveCsv(target, columnsOfNode(node))
             self.worker.say(_("Saved as {path}").format(path=target))
 
-    # Agreement
+    # Measuring
 
-    def _notComparable(self) -> str:
+    def _notMeasurable(self) -> str:
         parameters = self.parameterNode
         if parameters is None or parameters.segmentResult is None:
             return _("Segment first, or choose a result")
+        if parameters.caseDwi is None:
+            return _("Choose the DWI in Case, on whose voxels it is measured")
+        return ""
+
+    def onResult(self, node: Any) -> None:
+        """Another result was picked by hand: measure it at once."""
+        if not self.worker.busy and not self._notMeasurable():
+            self.onMeasure()
+
+    def onMeasure(self) -> None:
+        """Ask for the lesions of the result, one by one; with territories where there is a map."""
+        parameters = self.parameterNode
+        result, dwi = parameters.segmentResult, parameters.caseDwi
+
+        def measured(answer: dict[str, Any]) -> None:
+            if slicer.mrmlScene.IsNodePresent(result) and slicer.mrmlScene.IsNodePresent(dwi):
+                now = self.logic.parameters()
+                now.segmentLesions, now.segmentTerritories = self.logic.showMeasures(
+                    answer, result, dwi, now.segmentLesions, now.segmentTerritories
+                )
+
+        with self.attempt(""):
+            request = self.logic.measureRequest(result, dwi, parameters.caseMap)
+            title = _("Measuring {result}").format(result=result.GetName())
+            self.worker.request("table", request, measured, title=title)
+
+    # Agreement
+
+    def _notComparable(self) -> str:
+        if self._notMeasurable():
+            return self._notMeasurable()
+        parameters = self.parameterNode
         if parameters.segmentReference is None:
             return _("Choose a reference first")
         if parameters.segmentReference is parameters.segmentResult:
             return _("Result and reference are the same segmentation; choose another reference")
-        if parameters.caseDwi is None:
-            return _("Choose the DWI in Case, on whose voxels they are compared")
         return ""
 
     def onReference(self, node: Any) -> None:

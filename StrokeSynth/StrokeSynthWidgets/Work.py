@@ -91,6 +91,8 @@ class Work:
             except Exception as error:
                 self.say(_("The result could not be shown: {error}").format(error=error), isError=True)
                 raise
+            if title:
+                self._changed()  # also where a result has only rewritten nodes that were there
 
         def failed(failure: Failure) -> None:
             self._end(number, title, str(failure), failure.kind != "cancelled")
@@ -109,12 +111,8 @@ class Work:
             self._ofScene.add(number)
         if title:
             self._seen = number
-            self.message, self.isError, self.done, self.total = (
-                _("{title}...").format(title=title),
-                False,
-                0,
-                0,
-            )
+            self.message, self.isError = _("{title}...").format(title=title), False
+            self.done = self.total = 0
             self._changed()
         self._hurry()
         return number

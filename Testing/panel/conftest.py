@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .users import choose_examination, section
+
 MODULE = Path(__file__).resolve().parents[2] / "StrokeSynth" / "StrokeSynth.py"
 
 
@@ -16,3 +18,11 @@ def panel(host: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("STROKESYNTH_HOME", str(tmp_path / "my data"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return host.load_module(MODULE)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def segment(host: object, panel: object) -> object:
+    """The section Segment with a small examination chosen; the models are listed."""
+    choose_examination(host, panel)
+    host.wait_until(lambda: panel.hello, 30, "the worker's hello")  # type: ignore[attr-defined]
+    return section(host, panel, "Segment")

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 import shlex
-import signal
 
+import numpy as np
 import pytest
 
-from .users import choose_examination, finished, section, table
-
-
-@pytest.fixture
-def segment(host, panel):
-    """The section with an examination chosen; the models are listed."""
-    choose_examination(host, panel)
-    host.wait_until(lambda: panel.hello, 30, "the worker's hello")
-    return section(host, panel, "Segment")
-
-
-def result_of(panel):
-    return panel.parameterNode.segmentResult
+from .users import finished, result_of, section, table
 
 
 def test_without_images_the_button_says_what_is_missing(host, panel):
@@ -275,95 +262,47 @@ def test_the_earlier_result_stays_in_the_scene_but_is_hidden(host, panel, segmen
     assert result_of(panel).GetDisplayNode().GetVisibility()
 
 
-# Trouble
-
-
-def test_cancel_ends_the_work_and_leaves_the_scene_as_it_is(host, panel, segment):
-    host.click(segment.ui.segmentButton)
-    assert not segment.ui.segmentButton.enabled
-    host.click(panel.ui.cancelButton)
-    assert finished(host, panel) == "Segmenting Patient DWI: Cancelled."
-    assert not panel.worker.isError
-    assert result_of(panel) is None
-    assert segment.ui.segmentButton.enabled
-
-
-def test_after_cancel_the_next_click_works(host, panel, segment):
-    host.click(segment.ui.segmentButton)
-    host.click(panel.ui.cancelButton)
-    finished(host, panel)
-    host.click(segment.ui.segmentButton)
-    assert finished(host, panel).endswith("done.")
-    assert result_of(panel) is not None
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
-def test_a_killed_worker_is_told_with_a_remedy_and_the_next_click_works(host, panel, segment):
-    host.click(segment.ui.segmentButton)
-    os.kill(panel.worker.client.process_id, signal.SIGKILL)
-    said = finished(host, panel)
-    assert "The worker was killed" in said
-    assert panel.worker.isError
-    assert result_of(panel) is None
-    host.click(segment.ui.segmentButton)
-    assert finished(host, panel).endswith("done.")
-    assert not panel.worker.isError
-
-
-def test_the_scene_may_be_closed_in_the_middle(host, panel, segment):
+def test_a_segmentation_corrected_by_hand_is_measured_again(host, panel, segment):
     import slicer
 
     host.click(segment.ui.segmentButton)
-    host.close_scene()
-    host.wait(1.0)
-    assert not panel.worker.busy
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-    assert not segment.ui.segmentButton.enabled
-    assert not segment.ui.resultWidget.isVisible()
+    finished(host, panel)
+    before = float(table(segment.ui.lesionTable)[1][1])
+    tables = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode")
+    result, dwi = result_of(panel), panel.parameterNode.caseDwi
+    name = result.GetSegmentation().GetNthSegmentID(0)
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(result, name, dwi)
+    levels = np.flatnonzero(mask.any(axis=(1, 2)))
+    mask[levels[: len(levels) // 2]] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, result, name, dwi)
+    panel.parameterNode.caseMap = None
+    host.click(segment.ui.measureButton)
+    assert finished(host, panel) == "Measuring Patient DWI infarct: done."
+    after = float(table(segment.ui.lesionTable)[1][1])
+    assert 0 < after < before
+    assert f"{after:.2f} ml together" in segment.ui.summaryLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == tables
 
 
-def test_after_closing_the_scene_another_examination_is_segmented(host, panel, segment):
-    host.click(segment.ui.segmentButton)
-    host.close_scene()
-    choose_examination(host, panel)
+def test_a_segmentation_of_someone_else_is_measured_when_it_is_picked(host, panel, segment):
+    from StrokeSynthLib.scene.Segmentations import lesionSegmentation
+    from Testing.examinations import Examination
+
+    lesion = Examination().lesion
+    dwi = panel.parameterNode.caseDwi
+    reader = lesionSegmentation(lesion, name="Reader 1", reference=dwi, synthetic=False)
+    host.choose(segment.ui.resultSelector, reader)
+    finished(host, panel)
+    volume = lesion.array.sum() * lesion.grid.voxel_ml
+    assert float(table(segment.ui.lesionTable)[1][1]) == pytest.approx(volume, abs=0.01)
+
+
+def test_the_result_is_not_covered_by_the_map(host, panel, segment):
+    case = section(host, panel, "Case")
+    host.click(case.ui.mapButton)
+    finished(host, panel)
     host.toggle(segment.button)
     host.click(segment.ui.segmentButton)
-    assert finished(host, panel).endswith("done.")
-
-
-def test_an_image_removed_in_the_middle_leaves_no_orphans(host, panel, segment):
-    import slicer
-
-    host.click(segment.ui.segmentButton)
-    slicer.mrmlScene.RemoveNode(panel.parameterNode.caseDwi)
     finished(host, panel)
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-
-
-def test_the_user_may_go_to_another_module_meanwhile(host, panel, segment):
-    host.click(segment.ui.segmentButton)
-    panel.exit()
-    finished(host, panel)
-    panel.enter()
-    assert result_of(panel) is not None
-    assert segment.ui.lesionTable.rowCount > 0
-
-
-def test_everything_is_there_again_after_save_and_reload(host, panel, segment):
-    host.click(segment.ui.uncertaintyBox)
-    host.click(segment.ui.segmentButton)
-    finished(host, panel)
-    before = table(segment.ui.lesionTable), table(segment.ui.territoryTable), segment.ui.summaryLabel.text
-    path = host.save_scene()
-    host.close_scene()
-    assert not segment.ui.resultWidget.isVisible()
-    host.load_scene(path)
-    parameters = panel.parameterNode
-    assert parameters.caseDwi.GetName() == "Patient DWI"
-    assert parameters.segmentUncertainty
-    assert segment.ui.uncertaintyBox.checked
-    host.toggle(segment.button)
-    after = table(segment.ui.lesionTable), table(segment.ui.territoryTable), segment.ui.summaryLabel.text
-    assert after == before
-    host.click(segment.ui.segmentButton)
-    assert finished(host, panel).endswith("done.")
+    assert not panel.parameterNode.caseMap.GetDisplayNode().GetVisibility()
+    assert result_of(panel).GetDisplayNode().GetVisibility()

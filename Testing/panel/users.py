@@ -43,3 +43,8 @@ def table(widget: Any) -> list[list[str]]:
     header = [widget.horizontalHeaderItem(column).text() for column in columns]
     rows = [[widget.item(row, column).text() for column in columns] for row in range(widget.rowCount)]
     return [header, *rows]
+
+
+def result_of(panel: Any) -> Any:
+    """The segmentation that the section Segment shows."""
+    return panel.parameterNode.segmentResult
