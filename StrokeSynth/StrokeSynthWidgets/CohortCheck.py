@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from .TrainLogic import absolute
 
 if TYPE_CHECKING:
     from .TrainSection import TrainSection
+
+#: Layouts as users know them.
+_LAYOUTS = {"bids": "BIDS", "isles": "ISLES'22", "nnunet": "nnU-Net"}
 
 
 class CohortCheck:
@@ -80,14 +84,16 @@ class CohortCheck:
         text = _("{count} cases ({layout}): {usable} can be used, {lesions} of them have a reference lesion.")
         ui.checkLabel.setText(
             text.format(
-                count=len(answer["cases"]), layout=answer["layout"], usable=len(usable),
-                lesions=sum(case["lesion"] for case in usable),
+                count=len(answer["cases"]), layout=_LAYOUTS.get(answer["layout"], answer["layout"]),
+                usable=len(usable), lesions=sum(case["lesion"] for case in usable),
             )
         )  # fmt: skip
+        # The table is narrow, and the folder is known.
+        folder = f"{self._checked[0]}{os.sep}" if self._checked is not None else ""
         columns = {
             _("Case"): [finding["case"] or _("all") for finding in findings],
             _("Usable"): [_("no") if f["severity"] == "error" else _("yes") for f in findings],
-            _("What was found"): [finding["sentence"] for finding in findings],
+            _("What was found"): [finding["sentence"].replace(folder, "") for finding in findings],
         }
         if columns != self._shown:
             self._shown = columns

@@ -17,9 +17,6 @@ from .JobsLogic import optionOf
 from .JobView import Events, JobView
 from .Section import Section, setReady
 
-#: Least width of the picture of the cases on the panel (pixels).
-_WIDTH = 300
-
 
 class DatabaseSection(Section):
     """Anatomies, lesions and a translator make a cohort."""
@@ -31,6 +28,9 @@ class DatabaseSection(Section):
         self.jobs: Any = None
         self._translators: list[dict[str, Any]] = []
         self._told = False
+        #: The picture of the shown database's cases, and the width that it is shown with.
+        self._picture: Any = None
+        self._fitted = 0
 
     @property
     def title(self) -> str:
@@ -52,6 +52,7 @@ class DatabaseSection(Section):
         ui.mosaicButton.connect("clicked()", self.onMosaic)
         ui.openMosaicButton.connect("clicked()", self.onOpenMosaic)
         ui.folderButton.connect("clicked()", self.onOpenFolder)
+        self.button.connect("contentsCollapsed(bool)", self.onCollapsed)
         self.jobs = JobView(
             self, "database", selected=self.onJobSelected, events=self.onJobEvents, ended=self.onJobEnded
         )
@@ -96,7 +97,7 @@ class DatabaseSection(Section):
             _("Open the picture in a window of its own"),
         )  # fmt: skip
         setReady(ui.folderButton, nothing, _("Show the folder of the cases"))
-        ui.mosaicLabel.visible = picture
+        self._fitMosaic()
 
     def commandLine(self) -> str:
         """``strokesynth database`` for these choices."""
@@ -229,6 +230,11 @@ class DatabaseSection(Section):
         """The panel goes."""
         self.jobs.cleanup()
 
+    def onCollapsed(self, collapsed: bool) -> None:
+        """The section was opened: fit the picture when its width is known."""
+        if not collapsed:
+            qt.QTimer.singleShot(0, self._fitMosaic)
+
     def _drawMosaic(self, job: Job) -> None:
         def drawn(answer: dict[str, Any]) -> None:
             if self.jobs.job is not None and self.jobs.job.folder == job.folder:
@@ -239,11 +245,19 @@ class DatabaseSection(Section):
         self.worker.request("mosaic", self.logic.mosaicRequest(job), drawn, title=title, ofScene=False)
 
     def _showMosaic(self, job: Job | None) -> None:
-        label = self.ui.mosaicLabel
-        picture = qt.QPixmap(str(mosaicFile(job))) if job is not None else qt.QPixmap()
-        label.visible = not picture.isNull()
-        if not picture.isNull():
-            width = min(max(_WIDTH, self.button.width - 40), picture.width())
+        self._picture = qt.QPixmap(str(mosaicFile(job))) if job is not None else qt.QPixmap()
+        self._fitted = 0
+        self._fitMosaic()
+
+    def _fitMosaic(self) -> None:
+        """Scale the picture to the panel."""
+        label, picture = self.ui.mosaicLabel, self._picture
+        there = picture is not None and not picture.isNull()
+        label.visible = there
+        # A section that was never open has no width yet.
+        width = min(self.ui.startButton.width, picture.width()) if there and not self.button.collapsed else 0
+        if width > 0 and width != self._fitted:
+            self._fitted = width
             label.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from slicer.i18n import tr as _
 
 from StrokeSynthLib.jobs.longjobs import Job, JobStatus
 
+from .JobsLogic import optionOf
 from .Section import setReady
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class JobView:
         ui.resumeButton.connect("clicked()", self.onResume)
         ui.cancelButton.connect("clicked()", self.onCancel)
         ui.forgetButton.connect("clicked()", self.onForget)
-        ui.logEdit.setMaximumBlockCount(_MOST_LINES)
+        ui.logEdit.maximumBlockCount = _MOST_LINES
         self._timer = qt.QTimer(section.button)
         self._timer.setInterval(_INTERVAL)
         self._timer.connect("timeout()", self.poll)
@@ -202,21 +204,30 @@ class JobView:
         ui.jobBar.visible = status.alive or total > 0
         ui.jobBar.setRange(0, total if total or status.alive else 1)
         ui.jobBar.setValue(done)
-        ui.jobBar.setFormat(_("{done} of {total}").format(done=done, total=total) if total else "")
+        ui.jobBar.format = _("{done} of {total}").format(done=done, total=total) if total else ""
         ui.jobLabel.setText(self._sentence(job, status, progress))
 
     def _sentence(self, job: Job, status: JobStatus, progress: dict[str, Any]) -> str:
         if status.alive:
             stage = str(progress.get("stage") or "")
-            said = [stateName(status.state).capitalize() + ".", stage and f"{stage}.", self._left(progress)]
+            left = self._left(progress, self._minutesLeft(job, status))
+            said = [stateName(status.state).capitalize() + ".", stage and f"{stage}.", left]
         elif status.state == "done":
             said = [_("Done."), str((job.result() or {}).get("message", ""))]
         else:
             said = [f"{stateName(status.state).capitalize()}.", status.message, status.remedy]
         return " ".join(part for part in said if part)
 
-    def _left(self, progress: dict[str, Any]) -> str:
-        """How long it will take by its pace since it is being watched."""
+    @staticmethod
+    def _minutesLeft(job: Job, status: JobStatus) -> float:
+        """What is left of the time that the job was given, since it was begun or resumed."""
+        given = optionOf(job, "--minutes")
+        if not given or status.started is None:
+            return math.inf
+        return max(0.0, float(given) - (time.time() - status.started) / 60)
+
+    def _left(self, progress: dict[str, Any], most: float) -> str:
+        """How long it will take by its pace since it is being watched, but not more than so many minutes."""
         stage, done, total = str(progress.get("stage")), int(progress.get("done") or 0), progress.get("total")
         now = time.monotonic()
         if self._first is None or self._first[0] != stage:
@@ -224,7 +235,7 @@ class JobView:
         _stage, began, before = self._first
         if not total or done <= before or now - began < _SETTLED:
             return ""
-        minutes = (int(total) - done) * (now - began) / (done - before) / 60
+        minutes = min(most, (int(total) - done) * (now - began) / (done - before) / 60)
         if minutes < 1:
             return _("Less than a minute at this pace.")
         return _("About {minutes} min at this pace.").format(minutes=round(minutes))
@@ -235,7 +246,8 @@ class JobView:
             self._logged = text
             edit = self._section.ui.logEdit
             edit.setPlainText(text)
-            edit.moveCursor(qt.QTextCursor.End)
+            bar = edit.verticalScrollBar()
+            bar.setValue(bar.maximum)
 
     # Buttons
 

@@ -12,6 +12,7 @@ from StrokeSynthLib.jobs.longjobs import Job, JobStatus
 
 from .CohortCheck import CohortCheck
 from .CommandLine import commandText
+from .JobsLogic import optionOf
 from .JobView import Events, JobView
 from .Section import Section, setReady
 from .TrainCurves import TrainCurves, chartOf, drawCurves, showChart
@@ -136,6 +137,10 @@ class TrainSection(Section):
             return _("Give the model a name")
         if request.folder.exists():
             return _("There is a model {name} already; choose another name").format(name=request.folder.name)
+        if any(optionOf(job, "--out") == str(request.folder) for job in self.jobs.jobs):
+            return _("There is a training {name} below; resume or remove it, or choose another name").format(
+                name=request.folder.name
+            )
         return ""
 
     def onPaths(self, path: str) -> None:
@@ -291,7 +296,7 @@ class TrainSection(Section):
             score, step = best
             bar.setRange(0, 1000)
             bar.setValue(round(1000 * score))
-            bar.setFormat(_("Best Dice {score} at step {step}").format(score=f"{score:.3f}", step=step))
+            bar.format = _("Best Dice {score} at step {step}").format(score=f"{score:.3f}", step=step)
 
 
 def _key(training: dict[str, Any]) -> str:

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from StrokeSynthLib.cohort.writer import CohortWriter
 from StrokeSynthLib.provenance import record
+from StrokeSynthLib.volume import Volume
+from Testing.unit import translate_phantom as phantom
 from Testing.unit.segment_builders import examination
 
 
@@ -24,6 +28,22 @@ def small_cohort(folder: Path, count: int = 4, *, lesions: bool = True) -> Path:
             f"sub-{seed:04d}", f"sub-{seed:04d}", dwi=case.dwi, adc=case.adc, b0=None,
             lesion=case.lesion if lesions else None, semantic_map=None, b_value=1000.0,
             record=record(synthetic=True),
+        )  # fmt: skip
+    writer.finish()
+    return folder
+
+
+def mapped_cohort(folder: Path, count: int = 2) -> Path:
+    """Small brains with their semantic maps, for translators."""
+    writer = CohortWriter(folder, description={"Name": "test"})
+    for seed in range(1, count + 1):
+        signals = phantom.signals(seed)
+        volumes = {
+            name: Volume(signals[name].astype(np.float32), phantom.AFFINE) for name in ("dwi", "adc", "b0")
+        }
+        writer.write(
+            f"sub-{seed:04d}", f"sub-{seed:04d}", **volumes, lesion=phantom.lesion_volume(),
+            semantic_map=phantom.map_volume(), b_value=1000.0, record=record(synthetic=True),
         )  # fmt: skip
     writer.finish()
     return folder

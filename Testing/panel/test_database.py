@@ -100,7 +100,7 @@ def test_a_user_makes_three_cases_and_looks_them_over(host, home, panel, tmp_pat
     assert len(list((tmp_path / "cases of Jürgen-nnunet" / "labelsTr").glob("*.nii.gz"))) == 3
     assert "3 synthetic cases written" in ui.jobLabel.text
     host.wait_until(lambda: ui.mosaicLabel.visible, 60, "the picture, which comes by itself")
-    assert ui.mosaicLabel.pixmap.width() >= 300
+    host.wait_until(lambda: ui.mosaicLabel.pixmap.width() == ui.startButton.width, 5, "its width")
     opened_files = []
     monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened_files.append(url.toLocalFile()))
     host.click(ui.openMosaicButton)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from Testing.panel.cohorts import damage, kill_all_of, recorded_job, small_cohort, trained
+from Testing.panel.cohorts import damage, kill_all_of, mapped_cohort, recorded_job, small_cohort, trained
 
 MODULE = Path(__file__).resolve().parents[2] / "StrokeSynth" / "StrokeSynth.py"
 JOBS = Path("my data") / "jobs"
@@ -65,7 +65,7 @@ def test_the_button_says_what_is_missing_until_nothing_is(host, panel, tmp_path)
     assert "Check the cohort first" in button.toolTip
     checked(host, section, cohort)
     assert button.enabled
-    assert "4 cases" in section.ui.checkLabel.text
+    assert "4 cases (BIDS)" in section.ui.checkLabel.text
     host.type(section.ui.cohortEdit, str(tmp_path))
     assert "Check the cohort first" in button.toolTip, "another folder was not checked"
 
@@ -205,6 +205,21 @@ def test_a_user_trains_on_four_cases_and_uses_the_model(host, panel, tmp_path):
     assert "There is a model mine already" in ui.startButton.toolTip
 
 
+def test_a_translator_of_ones_own_is_offered_for_databases(host, panel, tmp_path):
+    section = opened(host, panel)
+    checked(host, section, mapped_cohort(tmp_path / "cohort"))
+    pick(host, section.ui.kindBox, "physics")
+    assert section.ui.nameEdit.placeholderText == "physics-1"
+    host.click(section.ui.startButton)
+    host.wait_until(lambda: not section.jobs.status.alive, 120, "the end")
+    assert section.jobs.status.state == "done", section.jobs.job.log()
+    assert not section.ui.scoreBar.visible, "translators are not scored by Dice"
+    translators = panel.section("DatabaseSection").ui.translatorBox
+    path = str(tmp_path / "my data" / "models" / "physics-1")
+    host.wait_until(lambda: translators.findData(path) >= 0, 60, "the model among the translators")
+    assert section.ui.nameEdit.placeholderText == "physics-2"
+
+
 def ui_command(section):
     """What the line under the section shows."""
     return section._commandRow.line.text
@@ -263,6 +278,9 @@ def test_cancel_ends_a_training_and_its_name_is_not_suggested_again(host, panel,
     host.wait_until(lambda: section.jobs.status.state == "cancelled", 60, "the end")
     assert "Cancelled" in section.ui.jobLabel.text
     assert section.ui.nameEdit.placeholderText == "unet-2"
+    host.type(section.ui.nameEdit, "unet-1")
+    assert "There is a training unet-1 below" in section.ui.startButton.toolTip
+    host.type(section.ui.nameEdit, "")
     assert section.ui.startButton.enabled
 
 
