@@ -6,7 +6,11 @@ import importlib.metadata
 from pathlib import Path
 
 import slicer
-from packaging.requirements import Requirement
+
+try:
+    from packaging.requirements import Requirement
+except ImportError:  # not in every Slicer; pip always is
+    from pip._vendor.packaging.requirements import Requirement  # type: ignore[no-redef]
 
 try:  # from Slicer 5.12 on
     from slicer import packaging as slicerPackaging

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .ParameterNode import StrokeSynthParameterNode
     from .Work import Work
 
+#: Property of a widget in a .ui file: the parameter that it follows.
+_PARAMETER_NAME = "SlicerParameterName"
+
 
 class Section:
     """One section: a collapsible button with the widgets of its ``.ui`` file in it.
@@ -95,7 +98,8 @@ class Section:
         """Let the widgets follow the parameter node; called by the panel when there is a new one."""
         self.disconnectParameters()
         if self.parameterNode is not None:
-            self._guiTag = self.parameterNode.connectGui(self.ui)
+            # Not connectGui: in some versions of Slicer it does not return the tag that ends the connection.
+            self._guiTag = self.parameterNode.connectParametersToGui(self._boundWidgets())
             self.onParameterNodeChanged()
 
     def disconnectParameters(self) -> None:
@@ -103,6 +107,11 @@ class Section:
         if self._guiTag is not None and self.parameterNode is not None:
             self.parameterNode.disconnectGui(self._guiTag)
         self._guiTag = None
+
+    def _boundWidgets(self) -> dict[str, Any]:
+        """The widgets that name a parameter, by that name."""
+        named = {widget.property(_PARAMETER_NAME): widget for widget in vars(self.ui).values()}
+        return {name: widget for name, widget in named.items() if name}
 
     def refresh(self) -> None:
         """Bring everything that is shown up to date."""
