@@ -28,6 +28,7 @@ def changed(before: Array, after: Array) -> Box | None:
         if hit.size == 0:
             return None
         box.append(slice(int(hit[0]), int(hit[-1]) + 1))
+        different = different[(slice(None),) * axis + (box[-1],)]  # less to look through along the next axis
     return tuple(box)
 
 

@@ -91,6 +91,9 @@ class Pix2PixTranslator(DrawingTranslator):
             return [self._run(*piece) for piece in pieces]
         before = torch.get_num_threads()
         try:
+            if len(pieces) == 1:  # a brush waits for it: no thread has to be begun
+                torch.set_num_threads(1)
+                return [self._run(*pieces[0])]
             with ThreadPoolExecutor(
                 min(threads(), len(pieces)), initializer=torch.set_num_threads, initargs=(1,)
             ) as pool:
