@@ -22,6 +22,8 @@ from StrokeSynthLib.volume import Volume
 _BATCH_SECONDS = 0.06
 #: Most slices that are asked for at once.
 _MOST = 16
+#: Some clocks only tell steps of so many seconds.
+_CLOCK = 2e-3
 #: Seconds without a stroke after which approximate slices are made exact.
 REST = 0.6
 
@@ -267,7 +269,8 @@ class LivePreview:
             self._approximate = tuple(answer["approximate"])
             self._record = answer["record"]
             if answer["slices"]:
-                self._secondsPerSlice = (time.monotonic() - start) / len(answer["slices"])
+                taken = max(time.monotonic() - start, _CLOCK)
+                self._secondsPerSlice = taken / len(answer["slices"])
                 if not self._screen.slices(answer, session.axis):
                     self._drop()
             self._step()
