@@ -50,6 +50,7 @@ class StrokeSynthParameterNode:
     trainMinutes: Annotated[float, WithinRange(0.0, 100_000.0), Decimals(1)] = 60.0
     trainSteps: Annotated[int, WithinRange(0, 1_000_000)] = 0
     trainDimensions: Annotated[int, WithinRange(2, 3)] = 2
+    trainCores: Annotated[int, WithinRange(0, 256)] = 0
     trainSeed: Annotated[int, WithinRange(0, 999_999)] = 0
 
     databaseTranslator: str = ""

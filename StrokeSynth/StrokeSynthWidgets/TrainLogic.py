@@ -44,6 +44,8 @@ class TrainRequest:
         Where a network's training ends, whichever is first; 0: no limit of the user's own.
     dimensions
         2 or 3, of a network that starts from nothing.
+    cores
+        Processor cores that compute; 0: as many as the kind takes by itself.
     seed
         Same seed, same model (unless the time ends the training).
     """
@@ -56,6 +58,7 @@ class TrainRequest:
     minutes: float = 0.0
     steps: int = 0
     dimensions: int = 2
+    cores: int = 0
     seed: int = 0
 
     @property
@@ -78,6 +81,7 @@ class TrainRequest:
                 ("--dimensions", self.dimensions if network and not fineTuned else ""),
                 ("--minutes", f"{self.minutes:g}" if network and self.minutes else ""),
                 ("--steps", self.steps if network and self.steps else ""),
+                ("--threads", self.cores if network and self.cores else ""),
                 ("--seed", self.seed),
             ]),
             "--out", str(self.folder),

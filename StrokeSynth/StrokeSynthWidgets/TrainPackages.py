@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 #: Module of the extension that installs the PyTorch that fits this computer.
 _EXTENSION = "PyTorchUtils"
 _REQUIREMENTS = "requirements-train.txt"
+_TORCH = ">=2.3,<3"
 
 
 class TrainPackages:
@@ -66,7 +68,7 @@ class TrainPackages:
         with self._section.attempt(_("The packages could not be installed.")):
             if not self.versions.get("torch"):
                 logic = importlib.import_module(_EXTENSION).PyTorchUtilsLogic()
-                if logic.installTorch(askConfirmation=True) is None:
+                if logic.installTorch(askConfirmation=True, torchVersionRequirement=_TORCH) is None:
                     return  # the user has declined
             installPackages(Path(self._section.panel.resourcePath(_REQUIREMENTS)))
             self._section.worker.client.stop()
@@ -74,7 +76,9 @@ class TrainPackages:
 
     def _noExtension(self, lacking: list[str]) -> str:
         """How the PyTorch extension is got, where it is needed and not there."""
-        if "torch" not in lacking or importlib.util.find_spec(_EXTENSION) is not None:
+        # Slicer puts the modules that it has loaded where imports find them.
+        there = _EXTENSION in sys.modules or importlib.util.find_spec(_EXTENSION) is not None
+        if "torch" not in lacking or there:
             return ""
         return _(
             "Install the extension PyTorch (in the Extensions Manager, search for PyTorch), restart Slicer, "

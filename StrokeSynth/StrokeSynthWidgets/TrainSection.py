@@ -96,6 +96,8 @@ class TrainSection(Section):
                _("This kind takes seconds to minutes by itself"))  # fmt: skip
         _ready(ui.stepsBox, network, _("The training ends after so many steps, or earlier"),
                _("This kind has no steps"))  # fmt: skip
+        _ready(ui.coresBox, network, _("Fewer leave room for other work; a graphics card needs one"),
+               _("This kind takes one"))  # fmt: skip
         _ready(ui.dimensionsBox, network and not fineTuned, _("What the network sees at a time"),
                _("Decided by the model that it starts from, or by the kind"))  # fmt: skip
         ui.nameEdit.placeholderText = self._name()
@@ -227,7 +229,8 @@ class TrainSection(Section):
             return None
         return TrainRequest(
             training, parameters.trainCohort, self._name(), self._startFrom(), parameters.trainSynthetic,
-            parameters.trainMinutes, parameters.trainSteps, parameters.trainDimensions, parameters.trainSeed,
+            parameters.trainMinutes, parameters.trainSteps, parameters.trainDimensions, parameters.trainCores,
+            parameters.trainSeed,
         )  # fmt: skip
 
     # The training

@@ -146,8 +146,8 @@ def test_pytorch_is_installed_by_its_extension_in_the_buttons_handler(host, pane
     (tmp_path / "extension" / "PyTorchUtils.py").write_text(
         "asked = []\n"
         "class PyTorchUtilsLogic:\n"
-        "    def installTorch(self, askConfirmation=False):\n"
-        "        asked.append(askConfirmation)\n"
+        "    def installTorch(self, askConfirmation=False, torchVersionRequirement=None):\n"
+        "        asked.append((askConfirmation, torchVersionRequirement))\n"
         "        return object()\n",
         encoding="utf-8",
     )
@@ -158,9 +158,36 @@ def test_pytorch_is_installed_by_its_extension_in_the_buttons_handler(host, pane
     slicer.packaging.installer.absent = {"monai"}
     host.answer(OK, "need to be installed")
     host.click(section.ui.installButton)
-    assert sys.modules["PyTorchUtils"].asked == [True], "the user is asked first"
+    assert sys.modules["PyTorchUtils"].asked == [(True, ">=2.3,<3")], "the user is asked first"
     host.wait_until(lambda: panel.hello is not before, 60, "what there is now")
     assert not section.ui.installButton.visible
+
+
+def test_every_choice_makes_a_command_that_the_command_line_takes(host, panel, tmp_path):
+    from StrokeSynthWidgets.DatabaseLogic import NNUNET, DatabaseRequest
+    from StrokeSynthWidgets.TrainLogic import NOTHING, TrainRequest
+
+    from StrokeSynthLib.cli import build_parser
+
+    for training in panel.logic.ask("hello", {})["trainings"]:
+        for start in ("acute", NOTHING):
+            words = TrainRequest(
+                training, str(tmp_path), "my model: 2", start, str(tmp_path), 2.5, 100, 3, 2, 7
+            ).words()
+            arguments = build_parser(words).parse_args(words)
+            assert (arguments.kind, arguments.seed) == (training["kind"], 7)
+            assert arguments.out.name == "my model- 2", "a name that every system takes"
+            assert (arguments.minutes, arguments.steps) == (
+                (2.5, 100) if training["network"] else (None, None)
+            )
+            fine_tuned = training["fine_tunes"] and start == "acute"
+            assert getattr(arguments, "start_from", None) == ("acute" if fine_tuned else None)
+            assert arguments.dimensions == (3 if training["network"] and not fine_tuned else 2)
+    words = DatabaseRequest("m", 9, "cases", NNUNET, "heads", "lesions", 25, 3, 8).words()
+    arguments = build_parser(words).parse_args(words)
+    assert (arguments.cases, arguments.lesion_free, arguments.workers, arguments.seed) == (9, 0.25, 3, 8)
+    assert arguments.nnunet == Path("cases-nnunet").absolute()
+    assert (arguments.anatomies.name, arguments.lesions.name) == ("heads", "lesions")
 
 
 # A training
@@ -173,12 +200,14 @@ def test_a_user_trains_on_four_cases_and_uses_the_model(host, panel, tmp_path):
     ui = section.ui
     checked(host, section, small_cohort(tmp_path / "cohort of Jürgen"))
     set_up(host, section, steps=3)
+    host.type(ui.coresBox, "1")
     host.type(ui.nameEdit, "mine")
     command = ui_command(section)
     host.click(ui.startButton)
     job = section.jobs.job
     assert command == job.command_line
     assert "--start-from acute" in command
+    assert "--threads 1 " in command
     assert "is being trained" in ui.startButton.toolTip
     assert not ui.startButton.enabled
     host.wait_until(lambda: ui.jobBar.text == "1 of 3" or section.jobs.status.state == "done", 180, "a step")
