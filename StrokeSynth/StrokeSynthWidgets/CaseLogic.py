@@ -17,6 +17,11 @@ from .SampleCase import SampleCase, openSampleCase
 #: Parts of names by which images are recognized.
 _ADC_NAMES = ("adc",)
 _DWI_NAMES = ("dwi", "trace", "b1000", "b=1000", "isodwi", "tracew")
+#: Parameters that belong to one examination.
+_OF_A_CASE = (
+    "caseMap", "lesionSegmentation", "segmentReference", "segmentResult", "segmentProbability",
+    "segmentUncertaintyMap", "segmentLesions", "segmentTerritories",
+)  # fmt: skip
 
 
 class CaseLogic:
@@ -25,6 +30,9 @@ class CaseLogic:
     if TYPE_CHECKING:
 
         def ask(self, do: str, args: Mapping[str, Any]) -> dict[str, Any]:
+            """See the logic."""
+
+        def parameters(self) -> Any:
             """See the logic."""
 
     def openSampleCase(self) -> SampleCase:
@@ -50,6 +58,14 @@ class CaseLogic:
         if adc is None:
             adc = next((node for node in others if node is not dwi), None)
         return dwi, adc
+
+    def beginCase(self, dwi: Any, adc: Any = None) -> None:
+        """Choose another examination on the panel; results of the one before stay in the scene."""
+        parameters = self.parameters()
+        with slicer.util.NodeModify(parameters.parameterNode):
+            parameters.caseDwi, parameters.caseAdc = dwi, adc
+            for name in _OF_A_CASE:
+                setattr(parameters, name, None)
 
     def mapRequest(self, dwi: Any, adc: Any = None) -> dict[str, Any]:
         """Arguments of the worker's operation "map"."""

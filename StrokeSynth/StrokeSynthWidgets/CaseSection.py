@@ -92,11 +92,7 @@ class CaseSection(Section):
             return
         with self.attempt(_("The files could not be loaded.")):
             nodes = [slicer.util.loadVolume(str(Path(path)), {"show": False}) for path in chosen]
-            dwi, adc = self.logic.rolesOf(nodes)
-            parameters = self.parameterNode
-            with slicer.util.NodeModify(parameters.parameterNode):
-                parameters.caseDwi, parameters.caseAdc = dwi, adc
-                parameters.caseMap = None
+            self.logic.beginCase(*self.logic.rolesOf(nodes))
             self.showImages()
 
     def showImages(self) -> None:
@@ -108,6 +104,8 @@ class CaseSection(Section):
 
     def onMakeMap(self) -> None:
         """Ask for the map."""
+        if not self.packagesReady():
+            return
         parameters = self.parameterNode
         dwi = parameters.caseDwi
         title = _("Making the tissue map of {name}").format(name=dwi.GetName())

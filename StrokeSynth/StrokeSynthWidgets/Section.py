@@ -133,6 +133,13 @@ class Section:
             else ""
         )
 
+    def packagesReady(self) -> bool:
+        """Whether the packages that networks need are there; else the user is asked to install them.
+
+        Only in a button's handler, which is on the main thread.
+        """
+        return bool(self.panel.section("StartSection").makeReady())
+
     @contextlib.contextmanager
     def attempt(self, problem: str) -> Iterator[None]:
         """For what a button does at once: an error is told at the foot, with this in front of it."""

@@ -18,6 +18,8 @@ from .Tables import columnsOfNode, fillTable, saveCsv, tableText
 
 #: Attribute of a result: its scores against a reference, and that reference's name.
 AGREEMENT = "StrokeSynth.Agreement"
+#: Kinds of models that need nothing but what Slicer brings.
+_WITHOUT_PACKAGES = ("threshold",)
 #: Columns of the table of lesions on the panel; coordinates are in the copy and in the file.
 _SHOWN_COLUMNS = 5
 
@@ -182,6 +184,8 @@ class SegmentSection(Section):
         """Ask for the lesions of the case."""
         parameters = self.parameterNode
         dwi, model = parameters.caseDwi, self._model()
+        if not (model and model["kind"] in _WITHOUT_PACKAGES) and not self.packagesReady():
+            return
         withMap = parameters.caseMap is None and bool(model and model["maps"])
 
         def found(answer: dict[str, Any]) -> None:

@@ -70,10 +70,8 @@ class StartSection(Section):
         """Load the simulated case and choose it everywhere."""
         with self.attempt(_("The simulated case could not be opened.")):
             case = self.logic.openSampleCase()
-            parameters = self.parameterNode
-            parameters.caseDwi, parameters.caseAdc = case.dwi, case.adc
-            parameters.segmentReference = case.reference
-            parameters.caseMap = parameters.segmentResult = None
+            self.logic.beginCase(case.dwi, case.adc)
+            self.logic.parameters().segmentReference = case.reference
             slicer.util.setSliceViewerLayers(background=case.dwi, foreground=None, label=None, fit=True)
             self.worker.say(_("The simulated case is open: make its map or segment it."))
             self.panel.section("CaseSection").open()
@@ -83,12 +81,19 @@ class StartSection(Section):
         self.panel.askHello(thorough=True)
 
     def onInstall(self) -> None:
-        """Install what is missing; the worker begins anew with it."""
-        with self.attempt(_("The packages could not be installed.")):
-            installPackages(self._requirements)
-            self.worker.client.stop()
-            self._showPackages(self.panel.hello)
+        """Install what is missing, and try it."""
+        if self.makeReady():
             self.panel.askHello(thorough=True)
+
+    def makeReady(self) -> bool:
+        """Install what is missing, after asking; whether everything is there. In handlers of buttons only."""
+        if self._missing:
+            with self.attempt(_("The packages could not be installed.")):
+                installPackages(self._requirements)
+                self.worker.client.stop()  # the next one finds what was installed
+            self._showPackages(self.panel.hello)
+            self.panel.refresh()
+        return not self._missing
 
     def onHello(self, hello: dict[str, Any]) -> None:
         """Show device, packages and models."""

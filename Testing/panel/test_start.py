@@ -80,6 +80,36 @@ def test_missing_packages_are_named_and_installed_after_asking(host, panel, star
     assert "Missing" not in start.ui.packagesLabel.text
 
 
+def test_the_first_click_that_needs_a_package_asks_for_it(host, panel, start):
+    from slicer.packaging import installer
+
+    installer.absent.add("onnxruntime")
+    start.onHello(panel.hello)
+    host.click(start.ui.sampleButton)
+    segment = section(host, panel, "Segment")
+    host.answer(0, "need to be installed")
+    host.click(segment.ui.segmentButton)
+    assert "declined" in panel.ui.statusLabel.text
+    assert not panel.worker.busy
+    host.answer(OK, "need to be installed")
+    host.click(segment.ui.segmentButton)
+    assert installer.installed
+    assert finished(host, panel, 90).endswith("done.")
+    assert panel.parameterNode.segmentResult is not None
+
+
+def test_another_case_begins_without_the_results_of_the_one_before(host, panel, start):
+    host.click(start.ui.sampleButton)
+    segment = section(host, panel, "Segment")
+    host.choose(segment.ui.modelBox, "threshold: Threshold")
+    host.click(segment.ui.segmentButton)
+    finished(host, panel, 90)
+    assert panel.parameterNode.segmentLesions is not None
+    host.click(section(host, panel, "Start").ui.sampleButton)
+    assert panel.parameterNode.segmentLesions is None
+    assert panel.parameterNode.segmentResult is None
+
+
 def test_a_failed_installation_is_told_and_nothing_else_breaks(host, panel, start):
     from slicer.packaging import installer
 
