@@ -92,6 +92,11 @@ def open_engine(model: ModelFolder, options: NetworkOptions, device: str = "auto
             return TorchEngine.open(model, options, chosen)
     if exported and find_spec("onnxruntime") is not None:
         return OnnxEngine(model, threads())
+    if exported and find_spec("torch") is None:
+        # The smaller of two that would do.
+        raise BadInputError(
+            "This needs the package onnxruntime, which is not installed; install it: pip install onnxruntime."
+        )
     processor = choose_device("cpu")
     from .torch_engine import TorchEngine
 

@@ -246,6 +246,13 @@ def test_what_to_install_is_said_in_one_sentence(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_without_either_engine_the_small_package_is_asked_for(model, monkeypatch):
+    monkeypatch.setattr(engines, "gpu_in_sight", lambda: False)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    with pytest.raises(BadInputError, match="pip install onnxruntime"):
+        engines.open_engine(model, NetworkOptions(), "auto")
+
+
 def test_unknown_device_is_refused(model):
     with pytest.raises(BadInputError, match="--device tpu"):
         open_segmenter(model.path, "tpu")
