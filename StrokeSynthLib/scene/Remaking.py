@@ -183,7 +183,7 @@ def _hash(array: Array) -> str:
 
 def _packed(array: Array) -> str:
     # z slowest: neighbors in a slice lie together, which packs better.
-    return base64.b64encode(zlib.compress(array.tobytes(order="F"), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(array.tobytes(order="F"), 6)).decode("ascii")
 
 
 def _unpacked(text: str, described: Mapping[str, Any]) -> Array:
