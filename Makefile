@@ -10,7 +10,7 @@ STAMP := $(VENV)/.strokesynth-installed
 # One thread a process: two threads on a busy core are many times slower than one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check format
+.PHONY: demo test check format screenshots
 
 demo: $(STAMP)
 	$(BIN)/strokesynth demo --out demo-out
@@ -27,6 +27,10 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pictures of docs/slicer.md and of the extension's entry, from the headless host (minutes).
+screenshots: $(STAMP)
+	$(BIN)/python -m Testing.Host.screenshots
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
