@@ -260,21 +260,10 @@ class LesionSection(Section):
 
     def onGenerate(self) -> None:
         """Ask for a lesion."""
+        if not self.packagesReady():
+            return
         parameters = self.parameterNode
         dwi, before, command = parameters.caseDwi, parameters.lesionSegmentation, self.commandLine()
-        try:
-            request = self.logic.lesionRequest(
-                dwi,
-                parameters.caseMap,
-                territory=parameters.lesionTerritory,
-                side=parameters.lesionSide,
-                volumeMl=parameters.lesionVolumeMl,
-                number=parameters.lesionNumber,
-                seed=parameters.lesionSeed,
-            )
-        except BadInputError as error:
-            self.worker.say(str(error), isError=True)
-            return
 
         def made(answer: dict[str, Any]) -> None:
             if not slicer.mrmlScene.IsNodePresent(dwi):
@@ -287,7 +276,17 @@ class LesionSection(Section):
             self.logic.parameters().lesionSegmentation = lesion
             self._jump(answer["mask"])
 
-        self.worker.request("lesion", request, made, title=_("Making a lesion"))
+        with self.attempt(""):
+            request = self.logic.lesionRequest(
+                dwi,
+                parameters.caseMap,
+                territory=parameters.lesionTerritory,
+                side=parameters.lesionSide,
+                volumeMl=parameters.lesionVolumeMl,
+                number=parameters.lesionNumber,
+                seed=parameters.lesionSeed,
+            )
+            self.worker.request("lesion", request, made, title=_("Making a lesion"))
 
     def _jump(self, mask: Any) -> None:
         """Show the lesion's largest slice in the views."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from StrokeSynthLib.errors import StrokeSynthError
 from StrokeSynthLib.jobs.protocol import Failure
 from StrokeSynthLib.volume import Volume
 
@@ -219,7 +220,12 @@ class LivePreview:
             self._screen.complete(self._record, {**session.arguments, "lesion": self._sent})
 
     def _open(self, setting: Setting, lesion: Volume) -> None:
-        arguments = setting.arguments()
+        try:
+            arguments = setting.arguments()
+        except StrokeSynthError as error:
+            self._refused, self._refusedForGood = setting.key, True
+            self._screen.failed(Failure.of_sentence("input", str(error)))
+            return
 
         def opened(answer: dict[str, Any]) -> None:
             self._session = _Session(

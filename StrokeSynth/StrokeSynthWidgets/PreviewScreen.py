@@ -46,9 +46,9 @@ class PreviewScreen:
         self._unit = ""
 
     def images(self) -> SynthImages | None:
-        """The nodes that show the preview, None when the user has removed them."""
-        images = self._logic.imagesOf(self._logic.parameters().synthDwi)
-        return images if images is not None and images.adc is not None else None
+        """The nodes that show the preview; None when there are none yet, or the user has removed them."""
+        found: SynthImages | None = self._logic.imagesToReplace(self._logic.parameters().synthDwi, self.dwi)
+        return found
 
     def visible(self, axis: int, count: int) -> list[int]:
         """Slices in the views that lie in the acquisition plane; first those that show synthetic images."""

@@ -16,7 +16,7 @@ from StrokeSynthLib.scene.Transforms import hardened
 from StrokeSynthLib.volume import Volume
 
 #: Node references of a synthetic DWI to what belongs to it.
-_ADC, _DIFFERENCE = "StrokeSynth.Adc", "StrokeSynth.Difference"
+_ADC, _DIFFERENCE, _ORIGINAL = "StrokeSynth.Adc", "StrokeSynth.Difference", "StrokeSynth.Original"
 
 
 @dataclass
@@ -68,6 +68,7 @@ class SynthLogic:
         )
         made = SynthImages(nodes["dwi"], nodes["adc"], None if images is None else images.difference)
         made.difference = differenceNode(dwi, made.dwi, made.difference)
+        made.dwi.SetNodeReferenceID(_ORIGINAL, dwi.GetID())
         made.dwi.SetNodeReferenceID(_ADC, made.adc.GetID())
         made.dwi.SetNodeReferenceID(_DIFFERENCE, made.difference.GetID() if made.difference else None)
         return made
@@ -80,8 +81,18 @@ class SynthLogic:
             synthetic, synthetic.GetNodeReference(_ADC), synthetic.GetNodeReference(_DIFFERENCE)
         )
 
-    def canBeReplaced(self, node: Any) -> bool:
-        """Whether a volume was made here, so that other images may be written into it."""
+    def imagesToReplace(self, synthetic: Any, dwi: Any) -> SynthImages | None:
+        """The nodes that other images of a case may be written into: synthetic ones of this very case."""
+        images = self.imagesOf(synthetic)
+        isOwn = images is not None and self.isSynthesis(synthetic)
+        return images if isOwn and self.originalOf(synthetic) is dwi else None
+
+    def originalOf(self, synthetic: Any) -> Any:
+        """The patient's DWI that a synthetic one belongs to; None when it is gone."""
+        return synthetic.GetNodeReference(_ORIGINAL)
+
+    def isSynthesis(self, node: Any) -> bool:
+        """Whether a volume is a synthetic DWI with its ADC."""
         return bool(isSynthetic(node) and node.GetNodeReference(_ADC) is not None)
 
     def synthesize(

@@ -29,6 +29,7 @@ class SynthesizeSection(Section):
         super().__init__(panel)
         self.preview: LivePreview | None = None
         self._screen: PreviewScreen | None = None
+        self._hindrance = ""
         self._translators: list[dict[str, Any]] | None = None
 
     @property
@@ -45,6 +46,7 @@ class SynthesizeSection(Section):
         ui.keepButton.connect("clicked()", self.onKeep)
         ui.synthesizeButton.connect("clicked()", self.onSynthesize)
         ui.compareButton.connect("clicked()", self.onCompare)
+        ui.liveBox.connect("clicked(bool)", self.onLive)
         ui.lesionVisibleBox.connect("clicked(bool)", self.onLesionVisible)
         self._screen = PreviewScreen(self.logic, self.onPreviewFailed, self.showState)
         self.preview = LivePreview(self._requestPreview, _later, self._screen)
@@ -115,7 +117,7 @@ class SynthesizeSection(Section):
         if parameters.caseMap is None:
             return _("Make or choose the tissue map first (in Case): images are made from it")
         target = parameters.synthDwi
-        if target is not None and not self.logic.canBeReplaced(target):
+        if target is not None and not self.logic.isSynthesis(target):
             return _("{name} is no synthetic DWI and is not written over; choose new volumes").format(
                 name=target.GetName()
             )
@@ -197,15 +199,11 @@ class SynthesizeSection(Section):
 
     def onSynthesize(self) -> None:
         """Ask for the images."""
+        if not self.packagesReady():
+            return
         parameters, command = self.parameterNode, self.commandLine()
         dwi, adc, lesion = parameters.caseDwi, parameters.caseAdc, parameters.lesionSegmentation
-        before = self.logic.imagesOf(parameters.synthDwi)
-        try:
-            request = self._arguments()
-            request["lesion"] = None if lesion is None else self.logic.lesionMask(lesion, dwi)
-        except BadInputError as error:
-            self.worker.say(str(error), isError=True)
-            return
+        before = self.logic.imagesToReplace(parameters.synthDwi, dwi)
 
         def made(answer: dict[str, Any]) -> None:
             if not slicer.mrmlScene.IsNodePresent(dwi):
@@ -218,12 +216,21 @@ class SynthesizeSection(Section):
             self._say(answer["notices"])
 
         self._say([])
-        self.worker.request("synthesize", request, made, title=_("Making synthetic images"))
+        with self.attempt(""):
+            request = self._arguments()
+            request["lesion"] = None if lesion is None else self.logic.lesionMask(lesion, dwi)
+            self.worker.request("synthesize", request, made, title=_("Making synthetic images"))
+
+    def onLive(self, live: bool) -> None:
+        """The preview is switched on by hand: what it needs is asked for here."""
+        if live and not self.packagesReady():
+            self.parameterNode.synthLivePreview = False
 
     def onCompare(self) -> None:
         """Original, synthetic, difference."""
         parameters = self.parameterNode
-        self.logic.compareImages(parameters.caseDwi, self.logic.imagesOf(parameters.synthDwi))
+        images = self.logic.imagesOf(parameters.synthDwi)
+        self.logic.compareImages(self.logic.originalOf(images.dwi) or parameters.caseDwi, images)
 
     def onLesionVisible(self, visible: bool) -> None:
         """Show or hide the lesion."""
@@ -259,7 +266,7 @@ class SynthesizeSection(Section):
         """Say how far the preview is."""
         state, waiting = self.preview.state, self.preview.waiting
         text = {
-            "off": "",
+            "off": self._hindrance,
             "opening": _("Opening the live preview..."),
             "drawing": _("{count} slices do not show the last stroke yet").format(count=waiting),
             "approximate": _("Approximate until the brush rests"),
@@ -271,12 +278,15 @@ class SynthesizeSection(Section):
 
     def _updatePreview(self, hindrance: str) -> None:
         """Preview the case as it is now; nothing where something hinders it."""
-        if hindrance:
-            self.preview.show(None, None)
-        else:
-            setting = self._setting()
-            lesion = self._currentLesion() if self.preview.state == "off" else None
-            self.preview.show(setting, lesion)
+        self._hindrance = ""
+        setting = lesion = None
+        try:
+            if not hindrance:
+                setting = self._setting()
+                lesion = self._currentLesion() if self.preview.state == "off" else None
+        except BadInputError as error:
+            self._hindrance, setting = str(error), None
+        self.preview.show(setting, lesion)
         self.showState()
 
     def _setting(self) -> Setting:

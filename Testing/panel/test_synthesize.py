@@ -167,6 +167,31 @@ def test_the_same_volumes_are_written_anew_unless_new_ones_are_chosen(studio):
     assert third.dwi is not first.dwi
 
 
+def test_images_of_another_case_are_not_written_over(studio):
+    from StrokeSynthLib.scene.VolumeNodes import nodeFromVolume
+
+    studio.paint()
+    first = synthesize(studio)
+    before = values(first.dwi)
+    studio.parameters.caseDwi = nodeFromVolume(studio.head.dwi, "Other DWI")
+    again = synthesize(studio)
+    assert again.dwi is not first.dwi
+    assert again.dwi.GetName() == "Other DWI synthetic DWI"
+    assert np.array_equal(values(first.dwi), before)
+
+
+def test_missing_packages_are_asked_for_before_anything_is_made(studio):
+    import slicer
+
+    studio.paint()
+    slicer.packaging.installer.absent.add("onnxruntime")
+    studio.panel.section("StartSection").onHello(studio.panel.hello)
+    studio.host.toggle(studio.synth.button)
+    studio.host.answer(0, "need to be installed")
+    studio.host.click(studio.synth.ui.liveBox)
+    assert not studio.synth.ui.liveBox.checked
+
+
 # Live preview
 
 
@@ -342,6 +367,20 @@ def test_the_preview_goes_on_after_save_and_reload(live):
     live.host.paint(live.editor, live.middle(4, 4))
     live.wait_complete()
     assert np.array_equal(values(shown(live).dwi), as_a_volume(live)[0])
+
+
+def test_a_bent_image_is_told_in_words(live):
+    import slicer
+    import vtk
+
+    bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "bent")
+    bent.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    live.dwi.SetAndObserveTransformNodeID(bent.GetID())
+    live.panel.refresh()
+    assert "non-linear transform" in live.synth.ui.stateLabel.text
+    live.dwi.SetAndObserveTransformNodeID(None)
+    live.panel.refresh()
+    live.wait_complete()
 
 
 def test_a_worker_that_cannot_start_is_told_once(studio, tmp_path):

@@ -239,6 +239,17 @@ def test_what_cannot_work_is_not_tried_at_every_stroke(bench):
     assert bench.worker.last[0] == "preview_open"
 
 
+def test_a_case_that_cannot_be_read_is_told_and_asks_for_nothing(bench):
+    from StrokeSynthLib.errors import BadInputError
+
+    def broken() -> dict[str, Any]:
+        raise BadInputError("map: is bent; harden its transform.")
+
+    bench.preview.show(bench._setting((3,), broken), lesion(1))
+    assert bench.screen.events == [("failed", "input")]
+    assert bench.worker.asked == []
+
+
 def test_volumes_that_are_gone_are_made_anew(bench):
     bench.screen.there = False
     bench.live().preview.change(lesion(2))
