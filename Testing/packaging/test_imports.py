@@ -18,9 +18,9 @@ PANEL = sorted((ROOT / "StrokeSynth").rglob("*.py"))
 SCENE = sorted((ROOT / "StrokeSynthLib" / "scene").glob("*.py"))
 #: Of the library, in the panel: what works before anything is installed.
 LIBRARY = ("", "errors", "files", "progress", "schema", "volume", "jobs", "scene")
-#: Beside the standard library, at the top of the panel's files.
+#: Beside the standard library, at the top of the panel's files; Slicer has all of them.
 AT_THE_TOP = {
-    "StrokeSynthLib", "StrokeSynthWidgets", "ctk", "numpy", "packaging", "qt", "slicer", "vtk",
+    "StrokeSynthLib", "StrokeSynthWidgets", "ctk", "numpy", "packaging", "pip", "qt", "slicer", "vtk",
 }  # fmt: skip
 NEVER = {"torch", "monai", "onnxruntime", "onnx", "safetensors", "matplotlib", "nibabel", "PySide6"}
 #: Packages that a fresh Slicer lacks, and some that only need not be loaded for a panel to open.
