@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .users import choose_examination, section
+from .users import choose_examination, keep_worker, section
 
 MODULE = Path(__file__).resolve().parents[2] / "StrokeSynth" / "StrokeSynth.py"
 
@@ -23,6 +23,7 @@ def panel(host: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 @pytest.fixture
 def segment(host: object, panel: object) -> object:
     """The section Segment with a small examination chosen; the models are listed."""
+    keep_worker(panel)
     choose_examination(host, panel)
     host.wait_until(lambda: panel.hello, 30, "the worker's hello")  # type: ignore[attr-defined]
     return section(host, panel, "Segment")

@@ -10,11 +10,12 @@ import pytest
 from StrokeSynthLib.volume import write_volume
 from Testing.examinations import Examination
 
-from .users import choose_examination, finished, section, small_examination
+from .users import choose_examination, finished, keep_worker, section, small_examination
 
 
 @pytest.fixture
 def case(host, panel):
+    keep_worker(panel)
     return section(host, panel, "Case")
 
 

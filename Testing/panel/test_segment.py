@@ -8,7 +8,7 @@ import shlex
 import numpy as np
 import pytest
 
-from .users import finished, result_of, section, table
+from .users import finished, keep_worker, result_of, section, table
 
 
 def test_without_images_the_button_says_what_is_missing(host, panel):
@@ -38,6 +38,7 @@ def test_lesions_are_segmented_with_one_click(host, panel, segment):
 @pytest.fixture
 def whole_head(host, panel):
     """The section with the simulated case, which is a whole head."""
+    keep_worker(panel)
     host.wait_until(lambda: panel.hello, 30, "the worker's hello")
     host.click(section(host, panel, "Start").ui.sampleButton)
     return section(host, panel, "Segment")

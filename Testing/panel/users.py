@@ -6,6 +6,8 @@ from typing import Any
 
 from Testing.examinations import Examination
 
+from .studio_case import kept_client
+
 
 def small_examination(seed: int = 0) -> tuple[Any, Any]:
     """Nodes "Patient DWI" and "Patient ADC" of a small examination with a lesion."""
@@ -13,6 +15,13 @@ def small_examination(seed: int = 0) -> tuple[Any, Any]:
 
     made = Examination(seed)
     return nodeFromVolume(made.dwi, "Patient DWI"), nodeFromVolume(made.adc, "Patient ADC")
+
+
+def keep_worker(panel: Any) -> None:
+    """Use the worker of the test before, with its models: some seconds less for each test."""
+    panel.logic.client.stop()
+    panel.logic.client = panel.worker.client = kept_client()
+    panel.askHello()
 
 
 def section(host: Any, panel: Any, name: str) -> Any:
