@@ -89,7 +89,7 @@ class DatabaseSection(Section):
             ui.startButton, self.missing(),
             _("Make the cases in the background; it goes on when Slicer is closed"),
         )  # fmt: skip
-        nothing = "" if job is not None and self._begun(job) else _("No case is made yet")
+        nothing = "" if self._begun() else _("No case is made yet")
         setReady(ui.mosaicButton, self.wait() or nothing, _("Draw the cases that are made on one picture"))
         picture = job is not None and mosaicFile(job).is_file()
         setReady(
@@ -260,10 +260,9 @@ class DatabaseSection(Section):
             self._fitted = width
             label.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
 
-    @staticmethod
-    def _begun(job: Job) -> bool:
-        """Whether there is a case."""
-        return int((job.progress() or {}).get("done") or 0) > 0 or job.result() is not None
+    def _begun(self) -> bool:
+        """Whether there is a case of the shown database."""
+        return int(self.jobs.progress.get("done") or 0) > 0 or bool(self.jobs.result)
 
 
 def openFile(path: Path) -> None:

@@ -63,7 +63,12 @@ class JobView:
         self.jobs: list[Job] = []
         self.job: Job | None = None
         self.status: JobStatus | None = None
+        #: The last report and the result of the shown job's last try, or empty.
+        self.progress: dict[str, Any] = {}
+        self.result: dict[str, Any] = {}
         self._statuses: dict[Path, JobStatus] = {}
+        #: States as the box shows them.
+        self._listed: list[str] = []
         self._offset = 0
         self._said: list[str] = []
         self._logged = ""
@@ -119,6 +124,7 @@ class JobView:
         before, self.job = self.job, job
         if job is None or before is None or job.folder != before.folder:
             self._offset, self._first, self._said = 0, None, []
+            self.progress, self.result = {}, {}
             self._onSelected(job)
         self._fillBox()
         self._follow()
@@ -127,6 +133,7 @@ class JobView:
     def _fillBox(self) -> None:
         box = self._section.ui.jobBox
         box.clear()
+        self._listed = [self._statuses[job.folder].state for job in self.jobs]
         for job in self.jobs:
             box.addItem(self._entry(job), str(job.folder))
         if self.job is not None:
@@ -148,8 +155,13 @@ class JobView:
             return
         events, self._offset = self.job.events(self._offset)
         for event in events:
-            if event.get("event") == "attempt":
-                self._first = None
+            kind = event.get("event")
+            if kind == "progress":
+                self.progress = event
+            elif kind == "result":
+                self.result = event
+            if kind == "attempt":
+                self._first, self.progress, self.result = None, {}, {}
                 began = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(event.get("started") or 0)))
                 self._said.append(_("Begun {when}").format(when=began))
             elif event.get("message"):
@@ -165,7 +177,8 @@ class JobView:
         self.status = status
         if job is not None and status is not None:
             for index, listed in enumerate(self.jobs):
-                if ui.jobBox.itemText(index) != self._entry(listed):
+                if self._listed[index] != (state := self._statuses[listed.folder].state):
+                    self._listed[index] = state
                     ui.jobBox.setItemText(index, self._entry(listed))
             self._showProgress(job, status)
             self._showLog(job)
@@ -199,21 +212,21 @@ class JobView:
         )  # fmt: skip
 
     def _showProgress(self, job: Job, status: JobStatus) -> None:
-        ui, progress = self._section.ui, job.progress() or {}
+        ui, progress = self._section.ui, self.progress
         done, total = int(progress.get("done") or 0), int(progress.get("total") or 0)
         ui.jobBar.visible = status.alive or total > 0
         ui.jobBar.setRange(0, total if total or status.alive else 1)
         ui.jobBar.setValue(done)
         ui.jobBar.format = _("{done} of {total}").format(done=done, total=total) if total else ""
-        ui.jobLabel.setText(self._sentence(job, status, progress))
+        ui.jobLabel.setText(self._sentence(job, status))
 
-    def _sentence(self, job: Job, status: JobStatus, progress: dict[str, Any]) -> str:
+    def _sentence(self, job: Job, status: JobStatus) -> str:
         if status.alive:
-            stage = str(progress.get("stage") or "")
-            left = self._left(progress, self._minutesLeft(job, status))
+            stage = str(self.progress.get("stage") or "")
+            left = self._left(self.progress, self._minutesLeft(job, status))
             said = [stateName(status.state).capitalize() + ".", stage and f"{stage}.", left]
         elif status.state == "done":
-            said = [_("Done."), str((job.result() or {}).get("message", ""))]
+            said = [_("Done."), str(self.result.get("message", ""))]
         else:
             said = [f"{stateName(status.state).capitalize()}.", status.message, status.remedy]
         return " ".join(part for part in said if part)

@@ -76,9 +76,10 @@ class TrainPackages:
 
     def _noExtension(self, lacking: list[str]) -> str:
         """How the PyTorch extension is got, where it is needed and not there."""
+        if "torch" not in lacking:
+            return ""
         # Slicer puts the modules that it has loaded where imports find them.
-        there = _EXTENSION in sys.modules or importlib.util.find_spec(_EXTENSION) is not None
-        if "torch" not in lacking or there:
+        if _EXTENSION in sys.modules or importlib.util.find_spec(_EXTENSION) is not None:
             return ""
         return _(
             "Install the extension PyTorch (in the Extensions Manager, search for PyTorch), restart Slicer, "

@@ -66,6 +66,7 @@ def test_the_lesion_is_bright_on_the_left_picture_and_outlined_on_the_right(tmp_
     picture = read(write_mosaic(open_cohort(cohort(tmp_path / "c", 1)), tmp_path / "m.png").path).astype(int)
     rows, columns = np.nonzero((picture == ORANGE).all(-1))
     half = 160
+    assert (picture[int(rows.mean()), int(columns.mean())] != ORANGE).any(), "the lesion is not covered"
     inside = picture[int(rows.mean()), int(columns.mean()) - half]
     gray = picture[6:166, 6 : 6 + half].mean(-1)
     assert inside.mean() > 1.3 * np.median(gray[gray > 60])
