@@ -1,7 +1,7 @@
 """The icon, from a simulated case: tissues of the map on the left, the DWI made from them on the right.
 
-    strokesynth simulate --cases 1 --seed 4 --out /tmp/icon
-    python Testing/Benchmarks/icon.py --cohort /tmp/icon
+    strokesynth simulate --cases 1 --seed 4 --out icon-cohort
+    python Testing/Benchmarks/icon.py --cohort icon-cohort
 
 Writes ``Resources/Icons/StrokeSynth.png`` and the module's copy of it.
 """

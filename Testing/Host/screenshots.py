@@ -1,7 +1,7 @@
 """The manual's pictures: the panel is used as a user does, from the simulated case to a database.
 
     python -m Testing.Host.screenshots                # into Resources/Screenshots (make screenshots)
-    python -m Testing.Host.screenshots --out /tmp/x   # elsewhere
+    python -m Testing.Host.screenshots --out pictures # elsewhere
     python -m Testing.Host.screenshots --last segment # only so far
 
 All results in them are real: the shipped network segments the shipped case, a translator draws images for a
