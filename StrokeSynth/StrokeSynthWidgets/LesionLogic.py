@@ -145,10 +145,11 @@ def suitLesion(lesion: Any) -> None:
 
 def whereText(table: Mapping[str, Any]) -> str:
     """Where the lesions of a worker's table are, the largest first: "left MCA (insular), right PCA"."""
-    places: list[str] = []
+    places: dict[str, list[str]] = {}
     for row in table["lesions"]:
         if row["territory"]:
+            branches = places.setdefault(f"{row['side']} {row['territory']}".strip(), [])
             branch = str(row["part"]).removeprefix(f"{row['territory']}-").replace("-", " ")
-            branch = f" ({branch})" if branch and branch != row["territory"] else ""
-            places.append(f"{row['side']} {row['territory']}{branch}".strip())
-    return ", ".join(dict.fromkeys(places))
+            if branch not in ("", row["territory"], *branches):
+                branches.append(branch)
+    return ", ".join(f"{place} ({', '.join(found)})" if found else place for place, found in places.items())

@@ -19,7 +19,7 @@ from .LesionWatch import LesionWatch
 from .Section import Section, setReady
 
 #: Milliseconds without a stroke after which territories are looked up.
-_REST = 400
+_REST = 1000
 
 
 class LesionSection(Section):

@@ -86,10 +86,11 @@ class PreviewScreen:
             return False
         numbers = [int(number) for number in answer["slices"]]
         for channel, node in images.channels.items():
-            putSlices(node, axis, numbers, answer[channel])
-            if node.GetAttribute(APPROXIMATE) is None:
-                clear(node)
-                node.SetAttribute(APPROXIMATE, "true")
+            with slicer.util.NodeModify(node):
+                putSlices(node, axis, numbers, answer[channel])
+                if node.GetAttribute(APPROXIMATE) is None:
+                    clear(node)
+                    node.SetAttribute(APPROXIMATE, "true")
         if images.difference is not None:
             original = np.take(slicer.util.arrayFromVolume(self.dwi).T, numbers, axis)
             putSlices(images.difference, axis, numbers, answer["dwi"].astype(np.float32) - original)

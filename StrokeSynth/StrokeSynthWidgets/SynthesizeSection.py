@@ -59,7 +59,7 @@ class SynthesizeSection(Section):
         box = self.ui.translatorBox
         box.clear()
         for model in self._translators:
-            box.addItem(f"{model['name']}: {model['title']}", _valueOf(model))
+            box.addItem(_titleOf(model), _valueOf(model))
         parameters = self.parameterNode
         if parameters is not None and not parameters.synthTranslator and self._translators:
             parameters.synthTranslator = _valueOf(self._translators[0])
@@ -122,11 +122,11 @@ class SynthesizeSection(Section):
                 name=target.GetName()
             )
         if not parameters.synthTranslator:
-            return (
-                _("No translator was found: train one (in Train), or choose the folder of one")
-                if self._translators is not None
-                else _("The translators are being looked for")
-            )
+            if self._translators is None:
+                return _("The translators are being looked for")
+            if self._translators:
+                return _("Choose a translator")
+            return _("No translator was found: train one (in Train), or choose the folder of one")
         return ""
 
     def commandLine(self) -> str:
@@ -339,3 +339,9 @@ def _later(seconds: float, function: Any) -> None:
 
 def _valueOf(model: dict[str, Any]) -> str:
     return str(model["name"] if model["shipped"] else model["path"])
+
+
+def _titleOf(model: dict[str, Any]) -> str:
+    """The heading of its card, with its name where that does not say it."""
+    title = str(model["title"]).replace("`", "")
+    return title if title.lower().startswith(str(model["name"]).lower()) else f"{model['name']}: {title}"

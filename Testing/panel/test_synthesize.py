@@ -76,11 +76,21 @@ def test_each_thing_that_is_missing_is_named(studio):
     studio.paint()
     assert button.enabled
     studio.parameters.synthTranslator = ""
+    assert "Choose a translator" in button.toolTip
+    studio.synth.onHello({**studio.panel.hello, "models": []})
+    studio.panel.refresh()
     assert "No translator was found" in button.toolTip
     studio.parameters.caseMap = None
     assert "tissue map" in button.toolTip
     assert not studio.synth.ui.liveBox.enabled
     assert studio.synth.commandLine() == ""
+
+
+def test_a_shipped_translator_is_ready_from_the_start(host, panel):
+    section = panel.section("SynthesizeSection")
+    host.wait_until(lambda: panel.hello, 60, "what the worker has")
+    assert panel.parameterNode.synthTranslator == "simulated"
+    assert section.ui.translatorBox.currentText.startswith("Simulated")
 
 
 def test_a_patients_volume_is_not_written_over(studio):
