@@ -37,13 +37,14 @@ class FolderBatch:
         #: Volume (ml) or None and what is to be said, by examination.
         self._rows: dict[str, tuple[float | None, str]] = {}
         self._offset = 0
+        self._reading = False
         self._shown: tuple[longjobs.JobStatus, int] | None = None
         ui = section.ui
         for edit in (ui.folderEdit, ui.outputEdit):
             edit.filters = ctk.ctkPathLineEdit.Dirs
             edit.showHistoryButton = False
-        ui.folderEdit.connect("currentPathChanged(QString)", self._onPaths)
-        ui.outputEdit.connect("currentPathChanged(QString)", self._onPaths)
+            edit.connect("currentPathChanged(QString)", self._onPaths)
+            edit.connect("validInputChanged(bool)", self._onPaths)  # an emptied line tells only this
         ui.folderButton.connect("clicked()", self.onStart)
         ui.folderStopButton.connect("clicked()", self.onStop)
         ui.folderCopyButton.connect("clicked()", self.onCopy)
@@ -62,9 +63,10 @@ class FolderBatch:
         """Show the scene's folders."""
         parameters = self._section.parameterNode
         if parameters is not None:
-            folder, output = parameters.segmentFolder, parameters.segmentOutput
-            self._section.ui.folderEdit.currentPath = folder
-            self._section.ui.outputEdit.currentPath = output
+            self._reading = True
+            self._section.ui.folderEdit.currentPath = parameters.segmentFolder
+            self._section.ui.outputEdit.currentPath = parameters.segmentOutput
+            self._reading = False
 
     def update(self) -> None:
         """Enable what can be done now; show how far the job is."""
@@ -129,9 +131,9 @@ class FolderBatch:
             return _("Choose another folder for the masks than that of the examinations")
         return ""
 
-    def _onPaths(self, path: str) -> None:
+    def _onPaths(self) -> None:
         parameters = self._section.parameterNode
-        if parameters is not None:
+        if parameters is not None and not self._reading:
             folder, output = self._section.ui.folderEdit.currentPath, self._section.ui.outputEdit.currentPath
             if folder != parameters.segmentFolder:
                 parameters.segmentFolder = folder
