@@ -44,6 +44,8 @@ class DatabaseSection(Section):
             edit.filters = ctk.ctkPathLineEdit.Dirs
             edit.showHistoryButton = False
             edit.connect("currentPathChanged(QString)", self.onPaths)
+            # A line that is emptied says only this.
+            edit.connect("validInputChanged(bool)", self.onValidity)
         ui.formatBox.addItem(_("BIDS"), BIDS)
         ui.formatBox.addItem(_("BIDS, and a copy for nnU-Net"), NNUNET)
         ui.translatorBox.connect("activated(int)", self.onTranslator)
@@ -130,8 +132,12 @@ class DatabaseSection(Section):
 
     # Choices
 
+    def onValidity(self, valid: bool) -> None:
+        """The user has emptied a line, or begun to fill it."""
+        self.onPaths("")
+
     def onPaths(self, path: str) -> None:
-        """The user has chosen a folder."""
+        """The user has chosen a folder, or none; ``path`` is one of them."""
         parameters, ui = self.parameterNode, self.ui
         if parameters is None:
             return

@@ -47,6 +47,8 @@ class TrainSection(Section):
             edit.filters = ctk.ctkPathLineEdit.Dirs
             edit.showHistoryButton = False
             edit.connect("currentPathChanged(QString)", self.onPaths)
+            # A line that is emptied says only this.
+            edit.connect("validInputChanged(bool)", self.onValidity)
         ui.dimensionsBox.addItem(_("2D: slices with their neighbors"), 2)
         ui.dimensionsBox.addItem(_("3D: blocks of slices"), 3)
         self.cohort = CohortCheck(self)
@@ -145,8 +147,12 @@ class TrainSection(Section):
             )
         return ""
 
+    def onValidity(self, valid: bool) -> None:
+        """The user has emptied a line, or begun to fill it."""
+        self.onPaths("")
+
     def onPaths(self, path: str) -> None:
-        """The user has chosen a folder."""
+        """The user has chosen a folder, or none; ``path`` is one of them."""
         parameters = self.parameterNode
         if parameters is not None:
             cohort, synthetic = self.ui.cohortEdit.currentPath, self.ui.syntheticEdit.currentPath
