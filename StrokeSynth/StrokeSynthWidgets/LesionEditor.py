@@ -153,10 +153,9 @@ class LesionEditor(VTKObservationMixin):
             node.UnRegister(None)
             node.SetSingletonTag(_TAG)
             node = scene.AddNode(node)
-        if self._node is not node:
-            self.removeObservers()
-            self.widget.setMRMLSegmentEditorNode(node)
-            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onModified)
+        self.removeObservers()
+        self.widget.setMRMLSegmentEditorNode(node)
+        self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onModified)
         if node.GetAttribute(_SET_UP) is None:  # new, or emptied by the closing of a scene
             node.SetAttribute(_SET_UP, "true")
             self.brushMm = BRUSH_MM

@@ -254,6 +254,8 @@ def test_closing_the_scene_in_the_middle_takes_nothing_into_the_next(studio, hos
     again.paint()
     assert again.mask().sum() > 0
     assert again.lesion.ui.brushSlider.value == 8
+    again.editor.effectByName("Paint").setCommonParameter("BrushAbsoluteDiameter", 17)
+    assert again.lesion.ui.brushSlider.value == 17
 
 
 def test_the_lesion_is_there_again_after_save_and_reload(studio, host):
