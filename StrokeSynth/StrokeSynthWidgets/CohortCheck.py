@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import qt
 from slicer.i18n import tr as _
 
 from .Section import setReady
@@ -98,6 +99,9 @@ class CohortCheck:
         if columns != self._shown:
             self._shown = columns
             fillTable(ui.findingsTable, columns)
+            # Sentences are read whole: over several lines, not behind a scroll bar.
+            ui.findingsTable.horizontalHeader().setSectionResizeMode(2, qt.QHeaderView.Stretch)
+            ui.findingsTable.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
 
     def _folder(self) -> str:
         parameters = self._section.parameterNode
