@@ -42,6 +42,8 @@ class StrokeSynthLogicBase(
         logic = slicer.modules.strokesynth.widgetRepresentation().self().logic
         case = logic.openSampleCase()
         tissue = logic.makeMap(case.dwi, case.adc)
+        lesion = logic.generateLesion(case.dwi, tissue, territory="MCA", side="left", volumeMl=20)
+        images = logic.synthesize(case.dwi, tissue, lesion, translator="simulated", adc=case.adc)
         result = logic.segment(case.dwi, case.adc)
         print(result.volumeMl, logic.agreement(result.segmentation, case.reference, case.dwi)["dice"])
 

@@ -202,6 +202,17 @@ def test_missing_packages_are_asked_for_before_anything_is_made(studio):
     assert not studio.synth.ui.liveBox.checked
 
 
+def test_a_script_makes_a_lesion_and_its_images(studio):
+    logic = studio.panel.logic
+    lesion = logic.generateLesion(studio.dwi, studio.tissue, territory="MCA", side="left", volumeMl=15)
+    assert logic.lesionVolumeMl(lesion, studio.dwi) == pytest.approx(15, rel=0.1)
+    images = logic.synthesize(
+        studio.dwi, studio.tissue, lesion, translator=str(translator()), adc=studio.adc, seed=3
+    )
+    mask = logic.lesionMask(lesion, studio.dwi).array > 0
+    assert (values(images.difference)[mask] != 0).mean() > 0.99
+
+
 # Live preview
 
 
