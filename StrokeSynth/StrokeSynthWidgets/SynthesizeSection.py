@@ -46,6 +46,7 @@ class SynthesizeSection(Section):
         ui.keepButton.connect("clicked()", self.onKeep)
         ui.synthesizeButton.connect("clicked()", self.onSynthesize)
         ui.compareButton.connect("clicked()", self.onCompare)
+        ui.segmentTheseButton.connect("clicked()", self.onSegmentThese)
         ui.liveBox.connect("clicked(bool)", self.onLive)
         ui.lesionVisibleBox.connect("clicked(bool)", self.onLesionVisible)
         self._screen = PreviewScreen(self.logic, self.onPreviewFailed, self.showState)
@@ -78,7 +79,7 @@ class SynthesizeSection(Section):
         if slicer.mrmlScene.IsClosing():
             self.preview.forget()
         if parameters is None:
-            for button in (ui.synthesizeButton, ui.compareButton, ui.folderButton):
+            for button in (ui.synthesizeButton, ui.compareButton, ui.segmentTheseButton, ui.folderButton):
                 button.enabled = False
             return
         ui.folderButton.enabled = True
@@ -97,6 +98,10 @@ class SynthesizeSection(Section):
         ready = images is not None and images.adc is not None and parameters.caseDwi is not None
         noImages = "" if ready else _("Synthesize first, or choose synthetic volumes")
         setReady(ui.compareButton, noImages, _("Original, synthetic and difference in linked views"))
+        setReady(
+            ui.segmentTheseButton, self.wait() or noImages,
+            _("Make the synthetic images the case, and the lesion the reference for what is found in them"),
+        )  # fmt: skip
         lesion = parameters.lesionSegmentation
         display = None if lesion is None else lesion.GetDisplayNode()
         ui.lesionVisibleBox.enabled = display is not None
@@ -116,6 +121,10 @@ class SynthesizeSection(Section):
             return str(missing)
         if parameters.caseMap is None:
             return _("Make or choose the tissue map first (in Case): images are made from it")
+        if self.logic.isSynthesis(parameters.caseDwi):
+            return _("{name} is synthetic already; choose the patient's DWI (in Case)").format(
+                name=parameters.caseDwi.GetName()
+            )
         target = parameters.synthDwi
         if target is not None and not self.logic.isSynthesis(target):
             return _("{name} is no synthetic DWI and is not written over; choose new volumes").format(
@@ -231,6 +240,17 @@ class SynthesizeSection(Section):
         parameters = self.parameterNode
         images = self.logic.imagesOf(parameters.synthDwi)
         self.logic.compareImages(self.logic.originalOf(images.dwi) or parameters.caseDwi, images)
+
+    def onSegmentThese(self) -> None:
+        """The synthetic images become the case, to be segmented and compared with the lesion in them."""
+        parameters = self.parameterNode
+        images, lesion = self.logic.imagesOf(parameters.synthDwi), parameters.lesionSegmentation
+        with slicer.util.NodeModify(parameters.parameterNode):
+            parameters.synthLivePreview = False
+            parameters.caseDwi, parameters.caseAdc = images.dwi, images.adc
+            parameters.segmentReference = lesion
+        slicer.util.setSliceViewerLayers(background=images.dwi, foreground=None, label=None)
+        self.panel.section("SegmentSection").open()
 
     def onLesionVisible(self, visible: bool) -> None:
         """Show or hide the lesion."""

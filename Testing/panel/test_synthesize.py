@@ -202,6 +202,24 @@ def test_missing_packages_are_asked_for_before_anything_is_made(studio):
     assert not studio.synth.ui.liveBox.checked
 
 
+def test_synthetic_images_become_the_case_to_be_segmented(studio):
+    import slicer
+
+    studio.paint()
+    images = synthesize(studio)
+    studio.host.click(studio.synth.ui.segmentTheseButton)
+    parameters = studio.parameters
+    assert (parameters.caseDwi, parameters.caseAdc) == (images.dwi, images.adc)
+    assert parameters.segmentReference is parameters.lesionSegmentation
+    segment = studio.panel.section("SegmentSection")
+    assert not segment.button.collapsed
+    assert segment.ui.segmentButton.enabled
+    assert "is synthetic already" in studio.synth.ui.synthesizeButton.toolTip
+    count = len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"))
+    studio.wait_idle()
+    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == count
+
+
 def test_a_script_makes_a_lesion_and_its_images(studio):
     logic = studio.panel.logic
     lesion = logic.generateLesion(studio.dwi, studio.tissue, territory="MCA", side="left", volumeMl=15)
