@@ -30,6 +30,8 @@ def fillTable(widget: Any, columns: Columns) -> None:
             widget.setItem(row, column, item)
     widget.verticalHeader().setVisible(False)
     widget.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+    # Off and on again: a header that was stretched before its columns came does not stretch them.
+    widget.horizontalHeader().setStretchLastSection(False)
     widget.resizeColumnsToContents()
     widget.horizontalHeader().setStretchLastSection(True)
 
