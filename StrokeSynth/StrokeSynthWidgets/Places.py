@@ -18,11 +18,8 @@ def pythonExecutable() -> str:
     found = shutil.which("PythonSlicer")
     if found:
         return found
-    ending = ".exe" if os.name == "nt" else ""
-    for path in (Path(slicer.app.slicerHome) / "bin" / f"PythonSlicer{ending}",):
-        if path.is_file():
-            return str(path)
-    return sys.executable
+    beside = Path(slicer.app.slicerHome) / "bin" / ("PythonSlicer.exe" if os.name == "nt" else "PythonSlicer")
+    return str(beside) if beside.is_file() else sys.executable
 
 
 def dataFolder() -> Path:
