@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from StrokeSynthLib.scene.Segmentations import KIND, MAP
+from StrokeSynthLib.scene.Segmentations import isMap
 
 from .CommandLine import commandText, fileName, fileOfNode, options
 from .Section import Section, setReady
@@ -22,6 +22,11 @@ class CaseSection(Section):
 
     uiFile = "StrokeSynthCase.ui"
 
+    def __init__(self, panel: Any) -> None:
+        super().__init__(panel)
+        #: What was noticed of the images when their map was made.
+        self._notices: list[str] = []
+
     @property
     def title(self) -> str:
         """As on the screen."""
@@ -30,7 +35,6 @@ class CaseSection(Section):
     def connectWidgets(self) -> None:
         """Connect the widgets."""
         ui = self.ui
-        ui.mapSelector.addAttribute("vtkMRMLSegmentationNode", KIND, MAP)
         ui.openButton.connect("clicked()", self.onOpenFiles)
         ui.showButton.connect("clicked()", self.showImages)
         ui.mapButton.connect("clicked()", self.onMakeMap)
@@ -65,6 +69,7 @@ class CaseSection(Section):
         )
         display = None if tissue is None else tissue.GetDisplayNode()
         ui.mapVisibleBox.checked = bool(display is not None and display.GetVisibility())
+        self._showNotices(tissue)
 
     def missing(self) -> str:
         """What an examination lacks, as a sentence; "" when it is complete."""
@@ -131,5 +136,13 @@ class CaseSection(Section):
         self._say([])
 
     def _say(self, notices: list[str]) -> None:
+        self._notices = notices
+        self.refresh()
+
+    def _showNotices(self, tissue: Any) -> None:
+        notices = list(self._notices)
+        if tissue is not None and not isMap(tissue):
+            told = _("{name} is no tissue map: its segments are no tissues. Make a map, or choose another.")
+            notices.append(told.format(name=tissue.GetName()))
         self.ui.caseNotices.setText("\n".join(notices))
         self.ui.caseNotices.visible = bool(notices)

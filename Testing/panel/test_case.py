@@ -63,6 +63,35 @@ def test_a_map_can_be_hidden_and_shown(host, panel, case):
     assert panel.parameterNode.caseMap.GetDisplayNode().GetVisibility()
 
 
+def test_a_map_that_was_saved_as_a_file_can_be_chosen_again(host, panel, case, tmp_path):
+    import slicer
+
+    from StrokeSynthLib.scene.Segmentations import labelmapFromSegmentation
+
+    dwi, _adc = choose_examination(host, panel)
+    host.click(case.ui.mapButton)
+    finished(host, panel)
+    before = labelmapFromSegmentation(panel.parameterNode.caseMap, dwi).array
+    path = str(tmp_path / "map.seg.nrrd")
+    assert slicer.util.saveNode(panel.parameterNode.caseMap, path)
+    slicer.mrmlScene.RemoveNode(panel.parameterNode.caseMap)
+    loaded = slicer.util.loadSegmentation(path)
+    host.choose(case.ui.mapSelector, loaded)
+    assert "no tissue map" not in case.ui.caseNotices.text
+    np.testing.assert_array_equal(labelmapFromSegmentation(loaded, dwi).array, before)
+
+
+def test_a_segmentation_that_is_no_map_is_told(host, panel, case):
+    from StrokeSynthLib.scene.Segmentations import emptyLesionSegmentation
+
+    dwi, _adc = choose_examination(host, panel)
+    host.choose(case.ui.mapSelector, emptyLesionSegmentation(dwi))
+    assert case.ui.caseNotices.isVisible()
+    assert "Patient DWI lesion is no tissue map" in case.ui.caseNotices.text
+    host.choose(case.ui.mapSelector, None)
+    assert not case.ui.caseNotices.isVisible()
+
+
 def test_the_same_volume_twice_is_refused_in_words(host, panel, case):
     dwi, _adc = choose_examination(host, panel)
     host.choose(case.ui.adcSelector, dwi)
