@@ -206,6 +206,31 @@ def test_the_command_is_what_the_panel_does(panel, segment):
     ]  # fmt: skip
 
 
+def test_the_command_that_is_shown_makes_the_same_mask(host, panel, tmp_path, monkeypatch):
+    from StrokeSynthLib.cli import main
+    from StrokeSynthLib.scene.Segmentations import labelmapFromSegmentation
+    from StrokeSynthLib.volume import read_volume, write_volume
+    from Testing.examinations import Examination
+
+    keep_worker(panel)
+    made, paths = Examination(), [tmp_path / "a dwi.nii.gz", tmp_path / "an adc.nii.gz"]
+    for path, volume in zip(paths, (made.dwi, made.adc), strict=True):
+        write_volume(path, volume)
+    host.answer([str(path) for path in paths], "DWI and ADC")
+    host.click(section(host, panel, "Case").ui.openButton)
+    segment = section(host, panel, "Segment")
+    words = shlex.split(segment._commandRow.line.text)
+    host.click(segment.ui.segmentButton)
+    finished(host, panel)
+    shown = labelmapFromSegmentation(result_of(panel), panel.parameterNode.caseDwi).canonical()
+    monkeypatch.chdir(tmp_path)
+    assert main([*words[1:], "--progress", "none"]) == 0
+    written = read_volume(tmp_path / words[words.index("--out") + 1]).canonical()
+    assert shown.array.any()
+    np.testing.assert_array_equal(shown.array, written.array)
+    np.testing.assert_allclose(shown.affine, written.affine, atol=1e-4)
+
+
 def test_agreement_with_a_reference_is_shown_at_once(host, panel, segment):
     from StrokeSynthLib.scene.Segmentations import lesionSegmentation
     from Testing.examinations import Examination

@@ -81,6 +81,15 @@ def test_the_user_may_go_to_another_module_meanwhile(host, panel, segment):
     assert segment.ui.lesionTable.rowCount > 0
 
 
+def test_widgets_let_go_of_the_parameters_when_the_user_leaves(host, panel, segment):
+    before = panel.parameterNode
+    panel.exit()
+    segment.ui.uncertaintyBox.checked = True
+    assert not before.segmentUncertainty
+    panel.enter()
+    assert not segment.ui.uncertaintyBox.checked
+
+
 def test_everything_is_there_again_after_save_and_reload(host, panel, segment):
     host.click(segment.ui.uncertaintyBox)
     host.click(segment.ui.segmentButton)
