@@ -100,7 +100,9 @@ class CohortCheck:
             self._shown = columns
             fillTable(ui.findingsTable, columns)
             # Sentences are read whole: over several lines, not behind a scroll bar.
-            ui.findingsTable.horizontalHeader().setSectionResizeMode(2, qt.QHeaderView.Stretch)
+            header = ui.findingsTable.horizontalHeader()
+            header.setStretchLastSection(False)
+            header.setSectionResizeMode(2, qt.QHeaderView.Stretch)
             ui.findingsTable.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
 
     def _folder(self) -> str:

@@ -44,6 +44,7 @@ def test_what_is_wrong_with_a_cohort_is_listed_for_each_case(host, panel, tmp_pa
     checked(host, section, cohort)
     table = section.ui.findingsTable
     assert table.visible
+    assert table.horizontalScrollBar().maximum == 0, "sentences are read whole"
     assert [table.item(0, column).text() for column in (0, 1)] == ["sub-0002", "no"]
     assert "sub-0002_trace.nii.gz" in table.item(0, 2).text()
     assert "2 can be used" in section.ui.checkLabel.text
