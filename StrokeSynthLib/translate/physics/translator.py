@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ...cohort.case import CaseFiles
@@ -64,9 +65,11 @@ class PhysicsStage(Stage):
         super().__init__(canvas.shape, slice_axis(canvas.spacing), reach)
         self._canvas = canvas
         self._effect = effect
-        #: b0, DWI and what is filled with the lesion; b0 and DWI without it and the softened mask.
+        #: b0, DWI and what is filled with the lesion; b0 and DWI without it, classes under it, softened mask.
         self._with: list[Array | None] = [None, None, None]
-        self._without: list[Array | None] = [None, None, None]
+        self._without: list[Array | None] = [None, None]
+        self._labels: Array | None = None
+        self._weight: Array | None = None
 
     def prepare(self) -> None:
         """See :class:`..stage.Stage`."""
@@ -79,12 +82,21 @@ class PhysicsStage(Stage):
         parts = (painting.b0, painting.dwi, painting.filled)
         self._with = [self.put(target, part, box) for target, part in zip(self._with, parts, strict=True)]
         if self._effect:
-            bare = self._canvas.paint(lesion, box, bare=True)
+            self._repaint_without(lesion, box)
             weight = softened(lesion, self._canvas.draw.blur_mm, self._canvas.spacing, box)
-            parts = (bare.b0, bare.dwi, weight)
-            self._without = [
-                self.put(target, part, box) for target, part in zip(self._without, parts, strict=True)
-            ]
+            self._weight = self.put(self._weight, weight, box)
+
+    def _repaint_without(self, lesion: Array, box: Box) -> None:
+        """The tissue under the lesion; mostly it is what it was before the stroke."""
+        labels = self._canvas.labels_in(lesion, box)[0]
+        if self._labels is not None and np.array_equal(self._labels[box], labels):
+            return
+        self._labels = self.put(self._labels, labels, box)
+        bare = self._canvas.paint(lesion, box, bare=True)
+        parts = (bare.b0, bare.dwi)
+        self._without = [
+            self.put(target, part, box) for target, part in zip(self._without, parts, strict=True)
+        ]
 
     def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
         """See :class:`..stage.Stage`; always exact."""
@@ -96,7 +108,7 @@ class PhysicsStage(Stage):
         b0, dwi, filled = some(self._with)
         effect = None
         if self._effect:
-            bare_b0, bare_dwi, weight = some(self._without)
+            bare_b0, bare_dwi, weight = some([*self._without, self._weight])
             effect = effect_of((b0, dwi), (bare_b0, bare_dwi), weight, draw.b_value)
         noise = self._canvas.noise_in(lambda array: self.picked(array, slices))
         b0, dwi, adc = add_noise(b0, dwi, filled, draw, noise)

@@ -58,7 +58,7 @@ class Pix2PixStage(Stage):
         self._sketch: dict[bool, list[Array | None]] = {bare: [None] * 5 for bare in self._versions}
         #: b0 and DWI by the network, without grain and noise.
         self._painted = {bare: np.zeros((2, *self.shape), np.float32) for bare in self._versions}
-        self._quality = np.full(self.shape[self.axis], _OLD)
+        self._quality = {bare: np.full(self.shape[self.axis], _OLD) for bare in self._versions}
 
     def prepare(self) -> None:
         """See :class:`..stage.Stage`."""
@@ -69,18 +69,22 @@ class Pix2PixStage(Stage):
     def repaint(self, lesion: Array, box: Box) -> None:
         """See :class:`..stage.Stage`."""
         canvas = self._canvas
-        self._labels = self.put(self._labels, canvas.labels_in(lesion, box)[0], box)
+        labels = canvas.labels_in(lesion, box)[0]
+        same = self._labels is not None and np.array_equal(self._labels[box], labels)
+        self._labels = self.put(self._labels, labels, box)
         for bare in self._versions:
+            if bare and same:  # well tissue looks as before; a stroke need not wait for it
+                continue
             new = drawn_sketch(canvas, lesion, box, bare=bare)
             painting = new.painting
             parts = (painting.b0, painting.dwi, painting.filled, new.grain_b0, new.grain_dwi)
             self._sketch[bare] = [
                 self.put(target, part, box) for target, part in zip(self._sketch[bare], parts, strict=True)
             ]
+            self._quality[bare][box[self.axis]] = _OLD
         if len(self._versions) > 1:
             weight = softened(lesion, canvas.draw.blur_mm, canvas.spacing, box)
             self._weight = self.put(self._weight, weight, box)
-        self._quality[box[self.axis]] = _OLD
 
     def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
         """See :class:`..stage.Stage`."""
@@ -100,29 +104,32 @@ class Pix2PixStage(Stage):
         )
 
     def _bring_up_to_date(self, slices: Sequence[int], exact: bool) -> None:
-        flat = self._options.dimensions == 2
+        for bare in self._versions:
+            self._update(slices, exact, bare)
+
+    def _update(self, slices: Sequence[int], exact: bool, bare: bool) -> None:
+        flat, quality = self._options.dimensions == 2, self._quality[bare]
         least = _EXACT if exact else _APPROXIMATE
-        wanted = [number for number in slices if self._quality[number] < least]
+        wanted = [number for number in slices if quality[number] < least]
         if not wanted:
             return
         count = self.shape[self.axis]
         if flat or exact:
             looked_at = wanted if flat else list(range(count))
-            self._store(looked_at, [*range(len(looked_at))], looked_at)
-            self._quality[looked_at] = _EXACT
+            self._store(looked_at, [*range(len(looked_at))], looked_at, bare)
+            quality[looked_at] = _EXACT
             return
         for group in _groups(wanted, _AROUND):
             first, last = max(group[0] - _AROUND, 0), min(group[-1] + _AROUND, count - 1)
-            self._store(group, [number - first for number in group], list(range(first, last + 1)))
-            self._quality[group] = _APPROXIMATE
+            self._store(group, [number - first for number in group], list(range(first, last + 1)), bare)
+            quality[group] = _APPROXIMATE
 
-    def _store(self, slices: list[int], places: list[int], looked_at: list[int]) -> None:
+    def _store(self, slices: list[int], places: list[int], looked_at: list[int], bare: bool) -> None:
         """Paint the slices ``looked_at`` together and keep those at ``places``: ``slices``."""
         target: list[Any] = [slice(None)] * 4
         target[1 + self.axis] = slices
-        for bare in self._versions:
-            painted = np.stack(self._paint(looked_at, bare))
-            self._painted[bare][tuple(target)] = np.take(painted, places, 1 + self.axis)
+        painted = np.stack(self._paint(looked_at, bare))
+        self._painted[bare][tuple(target)] = np.take(painted, places, 1 + self.axis)
 
     def _paint(self, slices: list[int], bare: bool) -> tuple[Array, Array]:
         """b0 and DWI of slices without noise on the map's own grid, painted together."""
