@@ -29,6 +29,8 @@ MODULE = ROOT / "StrokeSynth" / "StrokeSynth.py"
 #: Width of the panel and of each view (pixels), and the most that a picture may have (bytes).
 PANEL_WIDTH, VIEW_SIZE = 460, 300
 LARGEST = 150_000
+#: What layouts need to come to rest after the last change (s).
+SETTLING = 0.5
 #: Longest wait for anything (s).
 PATIENCE = 600
 
@@ -151,6 +153,7 @@ class Tour:
 
     def grab(self, name: str) -> None:
         """The panel as high as it needs to be; paths of this computer are shown as a user's."""
+        self.host.wait(SETTLING)
         widget = self.panel.parent
         with self.users_paths(widget):
             for _ in range(3):  # wrapped texts find their height when they have their width
