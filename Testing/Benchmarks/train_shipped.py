@@ -1,6 +1,8 @@
-"""Train the shipped network on the cohorts of shipped_cohorts.py.
+r"""Train the shipped network on the cohorts of shipped_cohorts.py.
 
-    python Testing/Benchmarks/train_shipped.py --cohorts WORK --out WORK/acute --processes 3
+    python Testing/Benchmarks/train_shipped.py --cohorts WORK --out WORK/acute-1 --processes 3
+    python Testing/Benchmarks/train_shipped.py --cohorts WORK --out WORK/acute --processes 3 \
+        --start-from WORK/acute-1
 
 Interrupted, it goes on with ``--resume``. The log goes to standard output, a line every 100 steps. What comes
 after the training (calibration, typicality, export) is in finish_shipped.py, the figures in shipped.py.
@@ -24,6 +26,12 @@ OPTIONS = TrainingOptions(
     steps=8000, batch=8, channels=(16, 48, 96, 128, 160), depth=5, tissues=True, wide=True, margin=14.0,
     without_adc_share=0.2, learning_rate=2.5e-3, warm_up=300, weight_decay=1e-2, averaging=0.999,
     validation_every=1000, patience=100, lesion_share=0.55, seed=7, device="cpu",
+)  # fmt: skip
+#: What follows from the best weights of that, while the learning rate falls to zero: tissues weigh more, for
+#: small ones (the third ventricle) are learned last; the weights at the end are kept.
+LAST = replace(
+    OPTIONS, steps=1100, learning_rate=1.2e-3, warm_up=50, averaging=0.995, tissue_weight=1.0, seed=8,
+    validation_every=100_000,
 )  # fmt: skip
 #: Validation cases of each kind; enough to see where a training goes, few enough not to take its time.
 VALIDATION = 12
@@ -63,9 +71,10 @@ def main() -> None:
     )
     parser.add_argument("--cohorts", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start-from", help="the last part, from these weights")
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=OPTIONS.steps)
+    parser.add_argument("--steps", type=int)
     parser.add_argument(
         "--minutes", type=float, help="the learning rate follows the clock where that is faster"
     )
@@ -83,9 +92,11 @@ def main() -> None:
         if (arguments.cohorts / f"calibration-{kind}").is_dir()
         for case in open_cohort(arguments.cohorts / f"calibration-{kind}").cases[:VALIDATION]
     ]
+    options = LAST if arguments.start_from else OPTIONS
     options = replace(
-        OPTIONS,
-        steps=arguments.steps,
+        options,
+        start_from=arguments.start_from,
+        steps=arguments.steps or options.steps,
         minutes=arguments.minutes,
         processes=arguments.processes,
         workers=arguments.workers,
