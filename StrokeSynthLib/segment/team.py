@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing import get_context
@@ -78,12 +79,23 @@ class Team:
         try:
             follow()
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            pass
+            pass  # The first process is gone.
+        except Exception as error:
+            self._tell(pipe, error)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             # Nothing of the first process (its exit handlers, temporary folders) is for this one to clean up.
             os._exit(0)
+
+    @staticmethod
+    def _tell(pipe: Connection, error: Exception) -> None:
+        """Let the first process know why this one ends."""
+        if not isinstance(error, StrokeSynthError):
+            traceback.print_exc()
+            error = StrokeSynthError(f"A process of the training failed: {error or type(error).__name__}.")
+        with suppress(OSError):
+            pipe.send(error)
 
     def begin(self, step: int, learning_rate: float) -> None:
         """In the first process: all others begin this step."""
@@ -141,9 +153,11 @@ class Team:
 
     def _receive(self, pipe: Connection) -> None:
         try:
-            pipe.recv()
+            answer = pipe.recv()
         except (EOFError, OSError) as error:
             raise _lost() from error
+        if isinstance(answer, StrokeSynthError):
+            raise answer
 
 
 def _lost() -> StrokeSynthError:

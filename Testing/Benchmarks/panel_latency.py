@@ -175,15 +175,14 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         quick = sum(value < 0.2 for value in row.shown)
         ratio = statistics.median(row.volumes) / statistics.median(row.updated)
+        updated, shown, blocked, volumes = (
+            preview.milliseconds(times) for times in (row.updated, row.shown, row.blocked, row.volumes)
+        )
         lines.append(
-            f"| {row.translator} | {row.mode} | {_ms(row.updated)} | {_ms(row.shown)} | {quick} of "
-            f"{len(row.shown)} | {_ms(row.blocked)} | {_ms(row.volumes)} | {ratio:.0f} |"
+            f"| {row.translator} | {row.mode} | {updated} | {shown} | {quick} of {len(row.shown)} "
+            f"| {blocked} | {volumes} | {ratio:.0f} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def _ms(values: Sequence[float]) -> str:
-    return f"{1000 * statistics.median(values):.0f} ({1000 * min(values):.0f} to {1000 * max(values):.0f})"
 
 
 def main() -> None:

@@ -165,8 +165,8 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         ratio = statistics.median(row.volumes) / statistics.median(row.strokes)
         lines.append(
-            f"| {row.name} | {row.grid} | {_ms(row.strokes)} | {_ms(row.volumes)} | {ratio:.0f} "
-            f"| {row.opened:.1f} | {row.changed:.0f} | {row.difference:g} |"
+            f"| {row.name} | {row.grid} | {milliseconds(row.strokes)} | {milliseconds(row.volumes)} "
+            f"| {ratio:.0f} | {row.opened:.1f} | {row.changed:.0f} | {row.difference:g} |"
         )
     lines += [
         "", "Largest difference: of the DWI put together from slices after all strokes, to the volume "
@@ -177,7 +177,8 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _ms(values: Sequence[float]) -> str:
+def milliseconds(values: Sequence[float]) -> str:
+    """Median, lowest and highest of seconds."""
     return f"{1000 * statistics.median(values):.0f} ({1000 * min(values):.0f} to {1000 * max(values):.0f})"
 
 

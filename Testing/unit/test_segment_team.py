@@ -73,6 +73,27 @@ def test_a_killed_process_is_one_sentence_and_no_endless_wait():
     team.stop()
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BadInputError("the loss is not a number"), "^the loss is not a number$"),
+        (ValueError("no such slice"), r"^A process of the training failed: no such slice\.$"),
+    ],
+)
+def test_what_goes_wrong_in_another_process_is_said_by_the_first(error, said):
+    team, weight = Team(2), torch.zeros(1, requires_grad=True)
+
+    def follow() -> None:
+        for _ in team.steps():
+            raise error
+
+    team.start([weight], follow)
+    team.begin(0, 1.0)
+    with pytest.raises(StrokeSynthError, match=said):
+        descend(team, weight, 0, 1.0)
+    team.stop()
+
+
 def test_the_others_end_when_the_first_process_is_killed(tmp_path):
     first = os.fork()
     if not first:
