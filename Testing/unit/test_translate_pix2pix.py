@@ -5,8 +5,8 @@ import pytest
 
 from StrokeSynthLib.errors import BadInputError, CancelledError
 from StrokeSynthLib.schema import CLASS_COUNT, INDEX, LESION
+from StrokeSynthLib.translate.networks.frame import Frame
 from StrokeSynthLib.translate.options import TranslatorOptions
-from StrokeSynthLib.translate.pix2pix.frame import Frame
 from StrokeSynthLib.translate.registry import open_translator, train_translator
 from StrokeSynthLib.translate.translator import Background
 from StrokeSynthLib.volume import Storage, Volume
@@ -17,10 +17,10 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
-def training():
-    from StrokeSynthLib.translate.pix2pix import training
+def losses():
+    from StrokeSynthLib.translate.networks import losses
 
-    return training
+    return losses
 
 
 @pytest.fixture(scope="module")
@@ -37,62 +37,62 @@ def model(cohort, tmp_path_factory):
     return train_translator("pix2pix", cohort, tmp_path_factory.mktemp("models") / "2d", _options())
 
 
-def test_discriminator_targets_are_one_for_real_and_zero_for_fake(training):
+def test_discriminator_targets_are_one_for_real_and_zero_for_fake(losses):
     def judge(images):
         return [images]
 
     real, fake = torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
-    right = training.discriminator_loss(judge, training.adversarial_loss(), real, fake)
-    wrong = training.discriminator_loss(judge, training.adversarial_loss(), fake, real)
+    right = losses.discriminator_loss(judge, losses.adversarial_loss(), real, fake)
+    wrong = losses.discriminator_loss(judge, losses.adversarial_loss(), fake, real)
     assert right == pytest.approx(0.0)
     assert wrong == pytest.approx(1.0)
 
 
-def test_generator_is_rewarded_when_its_fake_is_taken_for_real(training):
+def test_generator_is_rewarded_when_its_fake_is_taken_for_real(losses):
     def judge(images):
         return [images]
 
-    believed = training.fooling_loss(judge, training.adversarial_loss(), torch.ones(1, 1, 2, 2))
-    doubted = training.fooling_loss(judge, training.adversarial_loss(), torch.zeros(1, 1, 2, 2))
+    believed = losses.fooling_loss(judge, losses.adversarial_loss(), torch.ones(1, 1, 2, 2))
+    doubted = losses.fooling_loss(judge, losses.adversarial_loss(), torch.zeros(1, 1, 2, 2))
     assert believed == pytest.approx(0.0)
     assert doubted == pytest.approx(1.0)
 
 
-def test_discriminator_learns_to_separate_real_from_fake(training):
+def test_discriminator_learns_to_separate_real_from_fake(losses):
     torch.manual_seed(0)
-    judge = training.build_discriminator(2, 4)
+    judge = losses.patch_discriminator(2, 4, CLASS_COUNT + 3)
     optimizer = torch.optim.Adam(judge.parameters(), 2e-3, (0.5, 0.999))
-    adversarial = training.adversarial_loss()
-    losses = []
+    adversarial = losses.adversarial_loss()
+    values = []
     for _ in range(25):
         onehot = torch.zeros(4, CLASS_COUNT, 32, 32)
         real = torch.cat([torch.rand(4, 3, 32, 32), onehot], 1)
         fake = torch.cat([torch.nn.functional.avg_pool2d(torch.rand(4, 3, 32, 32), 3, 1, 1), onehot], 1)
-        loss = training.discriminator_loss(judge, adversarial, real, fake)
+        loss = losses.discriminator_loss(judge, adversarial, real, fake)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.5 * losses[0]
+        values.append(float(loss.detach()))
+    assert values[-1] < 0.5 * values[0]
     assert judge(real)[-1].mean() > judge(fake)[-1].mean() + 0.3
 
 
-def test_discriminator_loss_sends_no_gradient_to_the_generator(training):
+def test_discriminator_loss_sends_no_gradient_to_the_generator(losses):
     fake = torch.rand(1, 3 + CLASS_COUNT, 32, 32, requires_grad=True)
-    judge = training.build_discriminator(2, 4)
-    training.discriminator_loss(judge, training.adversarial_loss(), torch.rand_like(fake), fake).backward()
+    judge = losses.patch_discriminator(2, 4, CLASS_COUNT + 3)
+    losses.discriminator_loss(judge, losses.adversarial_loss(), torch.rand_like(fake), fake).backward()
     assert fake.grad is None
 
 
-def test_instance_noise_is_annealed_step_by_step(training):
-    values = [training.instance_noise(used) for used in (0.0, 0.25, 0.5, 1.0)]
+def test_instance_noise_is_annealed_step_by_step(losses):
+    values = [losses.instance_noise(used) for used in (0.0, 0.25, 0.5, 1.0)]
     assert values == sorted(values, reverse=True)
     assert values[0] > 0.0
     assert values[-1] == 0.0
 
 
 def _batch():
-    from StrokeSynthLib.translate.pix2pix.dataset import Batch
+    from StrokeSynthLib.translate.networks.dataset import Batch
 
     onehot = torch.zeros(1, CLASS_COUNT, 32, 32)
     onehot[:, 1, :, :16], onehot[:, LESION, :, 16:] = 1.0, 1.0
@@ -103,24 +103,24 @@ def _batch():
     )
 
 
-def test_error_in_the_lesion_weighs_more(training):
+def test_error_in_the_lesion_weighs_more(losses):
     batch = _batch()
     in_lesion, in_tissue = batch.target.clone(), batch.target.clone()
     in_lesion[..., 16:] *= 0.5
     in_tissue[..., :16] *= 0.5
-    assert training.image_loss(in_lesion, batch) > 3 * training.image_loss(in_tissue, batch)
-    assert training.image_loss(batch.target, batch) == 0.0
+    assert losses.image_loss(in_lesion, batch) > 3 * losses.image_loss(in_tissue, batch)
+    assert losses.image_loss(batch.target, batch) == 0.0
 
 
-def test_dwi_follows_from_painted_b0_and_adc(training):
+def test_dwi_follows_from_painted_b0_and_adc(losses):
     painted = torch.tensor([2.0, 0.8]).reshape(1, 2, 1, 1)
-    images = training.with_dwi(painted, torch.tensor([1000.0]))
+    images = losses.with_dwi(painted, torch.tensor([1000.0]))
     assert images[0, 2, 0, 0] == pytest.approx(2.0 * np.exp(-0.8), rel=1e-6)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_generator_keeps_the_grid_and_leaves_the_empty_empty(dimensions):
-    from StrokeSynthLib.translate.pix2pix.networks import Generator, GeneratorOptions
+    from StrokeSynthLib.translate.pix2pix.generator import Generator, GeneratorOptions
 
     shape = (32, 48, 8)[:dimensions]
     onehot, sketch = torch.zeros(1, CLASS_COUNT, *shape), torch.ones(1, 2, *shape)
@@ -132,7 +132,7 @@ def test_generator_keeps_the_grid_and_leaves_the_empty_empty(dimensions):
 
 
 def test_flip_exchanges_left_and_right_classes():
-    from StrokeSynthLib.translate.pix2pix import dataset
+    from StrokeSynthLib.translate.networks import dataset
 
     labels = np.zeros((16, 16, 1), np.uint8)
     labels[2:6] = INDEX["left-thalamus"]

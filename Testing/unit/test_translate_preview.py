@@ -30,9 +30,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Translator]:
     """The fitted signal model, and untrained networks on top of it, which change a lot."""
     torch = pytest.importorskip("torch")
     from StrokeSynthLib.device import choose_device
+    from StrokeSynthLib.translate.networks.translator import NetworkTranslator
     from StrokeSynthLib.translate.physics.translator import PhysicsTranslator
-    from StrokeSynthLib.translate.pix2pix.networks import Generator, GeneratorOptions
-    from StrokeSynthLib.translate.pix2pix.translator import Pix2PixTranslator
+    from StrokeSynthLib.translate.pix2pix.generator import Generator, GeneratorOptions
 
     folder = tmp_path_factory.mktemp("preview")
     model = train_translator("physics", phantom.write_cohort(folder / "cohort", 2), folder / "physics")
@@ -45,8 +45,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Translator]:
         torch.nn.init.normal_(network.correct.weight, 0.0, 0.1)
         # In two dimensions the frame is coarser than the map, so that interpolation is tried as well.
         spacing = 4.0 if dimensions == 2 else 3.0
-        opened[f"pix2pix {dimensions}D"] = Pix2PixTranslator(
-            network, physics.model, spacing, (32, 32), "", choose_device("cpu")
+        opened[f"pix2pix {dimensions}D"] = NetworkTranslator(
+            "pix2pix", network, physics.model, spacing, (32, 32), "", choose_device("cpu")
         )
     return opened
 

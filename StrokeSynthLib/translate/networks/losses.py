@@ -1,8 +1,7 @@
-"""What generator and discriminator are trained by.
+"""What translators' networks are trained by, shared by all kinds.
 
-Least-squares adversarial loss (Mao et al., ICCV 2017) on patches of image and map, with the
-discriminator's targets 1 for real and 0 for fake; plus 10 x L1 on b0, ADC and the DWI that
-follows from them, lesion voxels weighted more.
+Least-squares adversarial loss (Mao et al., ICCV 2017) with the discriminator's targets 1 for real and
+0 for fake; L1 on b0, ADC and the DWI that follows from them, lesion voxels weighted more.
 """
 
 from __future__ import annotations
@@ -16,12 +15,13 @@ from torch import Tensor
 from ...schema import LESION
 from .dataset import Batch
 
-L1_WEIGHT = 10.0
-_LESION_WEIGHT = 5.0
+LESION_WEIGHT = 5.0
 _BACKGROUND_WEIGHT = 0.1
 #: Brings b0, ADC and DWI (white matter: 1, 0.75, 0.47) to about the same size.
 _SCALES = (0.5, 0.5, 1.5)
 _LARGEST = 3.0
+#: Noise on a discriminator's input, annealed to 0 over the training, step by step.
+_INSTANCE_NOISE = 0.1
 
 Discriminator = Callable[[Tensor], list[Tensor]]
 
@@ -64,9 +64,41 @@ def image_loss(images: Tensor, batch: Batch) -> Tensor:
     """Weighted L1 between painted and real b0, ADC and DWI."""
     lesion = batch.onehot[:, LESION : LESION + 1]
     filled = (batch.sketch[:, :1] > 0).to(images.dtype)
-    weight = _BACKGROUND_WEIGHT + (1.0 - _BACKGROUND_WEIGHT) * filled + _LESION_WEIGHT * lesion
+    weight = _BACKGROUND_WEIGHT + (1.0 - _BACKGROUND_WEIGHT) * filled + LESION_WEIGHT * lesion
     difference = (scaled(images) - scaled(batch.target)).abs().mean(1, keepdim=True)
     return (weight * difference).sum() / weight.sum()
+
+
+def instance_noise(used: float) -> float:
+    """Noise on the discriminator's input when the share ``used`` of the training is over."""
+    return _INSTANCE_NOISE * (1.0 - used)
+
+
+def blurred_by(images: Tensor, amount: float) -> Tensor:
+    """Images with normal noise of ``amount`` on top."""
+    return images + amount * torch.randn_like(images)
+
+
+def scan_noise(batch: Batch) -> Tensor:
+    """Standard normal noise for :func:`as_scanned`."""
+    return torch.randn(len(batch.sketch), 4, *batch.sketch.shape[2:], device=batch.sketch.device)
+
+
+def adversarial_loss() -> Any:
+    """Least squares against targets 1 and 0, no activation before it (MONAI)."""
+    from monai.losses import PatchAdversarialLoss
+
+    return PatchAdversarialLoss(criterion="least_squares", no_activation_leastsq=True)
+
+
+def patch_discriminator(dimensions: int, width: int, channels: int) -> Any:
+    """PatchGAN (MONAI) on ``channels``; receptive field 70 in 2D as in the paper, 34 in 3D."""
+    from monai.networks.nets import PatchDiscriminator
+
+    return PatchDiscriminator(
+        spatial_dims=dimensions, channels=width, in_channels=channels, out_channels=1,
+        num_layers_d=3 if dimensions == 2 else 2, norm="INSTANCE",
+    )  # fmt: skip
 
 
 def discriminator_loss(discriminator: Discriminator, adversarial: Any, real: Tensor, fake: Tensor) -> Tensor:

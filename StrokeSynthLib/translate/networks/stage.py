@@ -18,12 +18,13 @@ from ..physics.paint import add_noise
 from ..signal import adc_from, dwi_from
 from ..stage import Stage
 from .frame import Frame
-from .networks import REACH, GeneratorOptions
+from .painter import Painter
 from .sketch import drawn_sketch, sketch_reach
 
 Array = npt.NDArray[Any]
-#: Runs the network over a frame: classes (x, y, z), sketch of b0 and ADC (2, x, y, z) -> (2, x, y, z).
-Generate = Callable[[Array, Array], Array]
+#: Runs the network over a frame: classes (x, y, z), sketch of b0 and ADC (2, x, y, z), and the number of
+#: each slice in the map, below 0 for those beyond it -> (2, x, y, z).
+Generate = Callable[[Array, Array, list[int]], Array]
 
 #: What a slice's painting can be.
 _OLD, _APPROXIMATE, _EXACT = range(3)
@@ -31,7 +32,7 @@ _OLD, _APPROXIMATE, _EXACT = range(3)
 _AROUND = 4
 
 
-class Pix2PixStage(Stage):
+class NetworkStage(Stage):
     """Sketches of a map, kept up to date, and the network's paintings of them, made when they are asked for.
 
     A network of two dimensions paints each slice alone, so one slice costs one pass over one slice. A
@@ -40,14 +41,14 @@ class Pix2PixStage(Stage):
     """
 
     def __init__(
-        self, generate: Generate, options: GeneratorOptions, canvas: Canvas, frame: Frame, effect: bool
+        self, generate: Generate, painter: Painter, canvas: Canvas, frame: Frame, effect: bool
     ) -> None:
         softening = softening_reach(canvas.draw.blur_mm, canvas.spacing) if effect else (0, 0, 0)
         reach = [max(pair) for pair in zip(sketch_reach(canvas), softening, strict=True)]
         super().__init__(canvas.shape, slice_axis(canvas.spacing), reach)
-        self.approximates = options.dimensions == 3
+        self.approximates = painter.dimensions == 3
         self._generate = generate
-        self._options = options
+        self._painter = painter
         self._canvas = canvas
         self._frame = frame
         self._versions = (False, True) if effect else (False,)
@@ -97,18 +98,23 @@ class Pix2PixStage(Stage):
             bare = [self.picked(image, slices) for image in self._painted[True]]
             weight = self.picked(self._weight, slices)
             effect = effect_of((b0, dwi), (bare[0], bare[1]), weight, draw.b_value)
-        noise = self._canvas.noise_in(lambda array: self.picked(array, slices))
-        b0, dwi, adc = add_noise(b0 * grain_b0, dwi * grain_dwi, filled, draw, noise)
-        return Rendering(
-            b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, self._canvas.parameters
-        )
+        if self._painter.paints_noise:
+            b0, dwi = np.where(filled, b0, 0.0), np.where(filled, dwi, 0.0)
+            adc = adc_from(b0, dwi, draw.b_value)
+        else:
+            noise = self._canvas.noise_in(lambda array: self.picked(array, slices))
+            b0, dwi, adc = add_noise(b0 * grain_b0, dwi * grain_dwi, filled, draw, noise)
+        parameters = dict(self._canvas.parameters)
+        if self._painter.sampling_steps is not None:
+            parameters["sampling_steps"] = self._painter.sampling_steps
+        return Rendering(b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, parameters)
 
     def _bring_up_to_date(self, slices: Sequence[int], exact: bool) -> None:
         for bare in self._versions:
             self._update(slices, exact, bare)
 
     def _update(self, slices: Sequence[int], exact: bool, bare: bool) -> None:
-        flat, quality = self._options.dimensions == 2, self._quality[bare]
+        flat, quality = self._painter.dimensions == 2, self._quality[bare]
         least = _EXACT if exact else _APPROXIMATE
         wanted = [number for number in slices if quality[number] < least]
         if not wanted:
@@ -138,7 +144,7 @@ class Pix2PixStage(Stage):
         sketch_adc = adc_from(sketch_b0, sketch_dwi, draw.b_value)
         log_b0, change = self._correction(slices, sketch_b0, sketch_adc, bare)
         # Only the correction is interpolated; the sketch has the map's own resolution.
-        b0 = sketch_b0 * np.exp(np.clip(log_b0, -REACH, REACH))
+        b0 = sketch_b0 * np.exp(np.clip(log_b0, -self._painter.reach, self._painter.reach))
         adc = np.maximum(sketch_adc + change, 0.0)
         return b0, dwi_from(b0, adc, draw.b_value)
 
@@ -158,7 +164,7 @@ class Pix2PixStage(Stage):
             lesion = frame.forward(self.picked(self.lesion, numbers).astype(np.float32)) > 0.5
             classes = np.where(lesion, LESION, classes)
         inputs = np.stack([frame.forward(self.picked(image, known)) for image in (sketch_b0, sketch_adc)])
-        painted = self._generate(classes, inputs)
+        painted = self._generate(classes, inputs, self._numbers(frame, numbers))
         empty = inputs[0] <= 0
         log_b0 = np.where(empty, 0.0, np.log(np.maximum(painted[0], 1e-5) / np.maximum(inputs[0], 1e-5)))
         change = np.where(empty, 0.0, painted[1] - inputs[1])
@@ -167,14 +173,20 @@ class Pix2PixStage(Stage):
         result[tuple(target)] = np.stack([frame.back(log_b0), frame.back(change)])
         return result[0], result[1]
 
+    def _numbers(self, frame: Frame, slices: list[int]) -> list[int]:
+        """Which slice of the map each slice of a frame over ``slices`` is; below 0 where it is none."""
+        start = int(frame.start[2])
+        places = range(start, start + frame.shape[2])
+        return [slices[place] if 0 <= place < len(slices) else -1 - abs(place) for place in places]
+
     def _frame_of(self, slices: list[int]) -> tuple[Frame, list[int]]:
         """The frame of slices, put one on the other, and which of them (by place in the list) it holds."""
-        flat = self._options.dimensions == 2
+        flat = self._painter.dimensions == 2
         if not flat and len(slices) == self.shape[self.axis]:
             return self._frame, list(range(len(slices)))
         start = int(self._frame.start[2])
         known = [n for n, z in enumerate(slices) if 0 <= z - start < self._frame.shape[2]]
-        return self._frame.of_slices(len(known), 1 if flat else self._options.multiple[2]), known
+        return self._frame.of_slices(len(known), 1 if flat else self._painter.multiple[2]), known
 
     def _sketch_of(self, bare: bool, slices: Sequence[int] | None) -> list[Array]:
         return [self.picked(array, slices) for array in self._sketch[bare] if array is not None]

@@ -16,13 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from ...schema import CLASS_COUNT
+from ..networks.painter import REACH, SKETCH_CHANNELS, Painter, corrected
 
-#: Channels of the sketch: b0 and ADC.
-SKETCH_CHANNELS = 2
 #: Features that the one-hot map is embedded into where it enters at full resolution.
 _MAP_FEATURES = 12
-#: Furthest that the generator can go from the sketch: log b0, and ADC (10^-3 mm^2/s).
-REACH = 1.2
 
 
 @dataclass(frozen=True)
@@ -46,15 +43,6 @@ class GeneratorOptions:
     levels: int = 4
     dropout: float = 0.3
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> GeneratorOptions:
-        """From the JSON of a model folder."""
-        return cls(**config)
-
-    def config(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
-
     def stride(self, level: int) -> tuple[int, ...]:
         """Of the strided convolution at ``level``."""
         if self.dimensions == 2:
@@ -70,7 +58,7 @@ class GeneratorOptions:
         return tuple(sizes)
 
 
-class Generator(nn.Module):
+class Generator(Painter):
     """One-hot map and sketch -> b0 (in units of white matter) and ADC.
 
     The sketch (class values painted on the map) takes the place of the paper's noise vector,
@@ -90,6 +78,7 @@ class Generator(nn.Module):
     def __init__(self, options: GeneratorOptions) -> None:
         super().__init__()
         self.options = options
+        self.dimensions = options.dimensions
         conv = nn.Conv2d if options.dimensions == 2 else nn.Conv3d
         widths = [options.width * 2 ** min(level, 3) for level in range(options.levels)]
         inputs = CLASS_COUNT + SKETCH_CHANNELS
@@ -109,7 +98,21 @@ class Generator(nn.Module):
         self.apply(_initialize)
         nn.init.normal_(self.correct.weight, 0.0, 0.002)  # start at the sketch
 
-    def forward(self, onehot: Tensor, sketch: Tensor) -> Tensor:
+    @property
+    def multiple(self) -> tuple[int, ...]:
+        """See :class:`..networks.painter.Painter`."""
+        return self.options.multiple
+
+    def config(self) -> dict[str, Any]:
+        """See :class:`..networks.painter.Painter`."""
+        return asdict(self.options)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Generator:
+        """See :class:`..networks.painter.Painter`."""
+        return cls(GeneratorOptions(**config))
+
+    def forward(self, onehot: Tensor, sketch: Tensor, random: Tensor | None = None) -> Tensor:
         """``onehot`` (batch, 44, x, y[, z]), ``sketch`` (batch, 2, ...) -> (batch, 2, ...)."""
         features = torch.cat([onehot, sketch], 1)
         skips: list[Tensor] = []
@@ -121,10 +124,7 @@ class Generator(nn.Module):
             features = block(torch.cat([features, skip], 1))
         features = nn.functional.interpolate(features, size=onehot.shape[2:], mode="nearest")
         raw = self.correct(self.merge(torch.cat([features, self.embed_map(onehot), sketch], 1))).float()
-        correction = REACH * torch.tanh(raw)
-        b0 = sketch[:, :1] * torch.exp(correction[:, :1])
-        adc = torch.relu(sketch[:, 1:] + correction[:, 1:]) * (sketch[:, :1] > 0)
-        return torch.cat([b0, adc], 1)
+        return corrected(sketch, REACH * torch.tanh(raw))
 
 
 def _down(options: GeneratorOptions, level: int, inputs: int, outputs: int) -> nn.Module:

@@ -1,0 +1,233 @@
+"""Translators with a network: fitting and training, saving, opening, painting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ...cohort.case import CaseFiles
+from ...device import Device, choose_device
+from ...errors import BadInputError
+from ...modelfolder import ModelFolder, open_model, save_model
+from ...progress import Progress, ProgressEvent
+from ...randomness import generator as random_stream
+from ...schema import CLASS_COUNT
+from ...segment.engines import threads
+from ..drawing import DrawingTranslator
+from ..examples import Example, load_examples
+from ..geometry import geometries
+from ..options import TranslatorOptions
+from ..physics.canvas import Canvas
+from ..physics.mixing import CaseFit, Residuals, fit_case
+from ..physics.model import SignalModel
+from .dataset import frame_mask, frame_spacing, make_stacks
+from .frame import Frame
+from .method import Method
+from .painter import Painter
+from .stage import NetworkStage
+
+Array = npt.NDArray[Any]
+#: Slices computed together on a graphics card. On the processor each is computed alone, so that it comes out
+#: with the same bits whether one or all of them are asked for.
+_TOGETHER = {"cuda": 8}
+_Piece = tuple[Tensor, Tensor, "Tensor | None"]
+
+
+class NetworkTranslator(DrawingTranslator):
+    """Sketches a map with drawn values and lets the trained painter go on from the sketch.
+
+    The seed decides the sketch (contrast, lesion, bias field, texture), the noise, and what else the
+    painter takes from chance.
+
+    Parameters
+    ----------
+    kind
+        Of the model.
+    painter
+        The trained network.
+    model
+        Signal statistics of the training cases.
+    spacing, size
+        In-plane spacing (mm) and least in-plane size of the frame.
+    model_hash
+        For the record.
+    device
+        Where the painter computes.
+    """
+
+    def __init__(
+        self, kind: str, painter: Painter, model: SignalModel, spacing: float, size: tuple[int, int],
+        model_hash: str, device: Device,
+    ) -> None:  # fmt: skip
+        self.kind = kind
+        self.painter = painter.to(device.name).eval()
+        self.model = model
+        self.spacing = spacing
+        self.size = size
+        self.model_hash = model_hash
+        self.device = device
+
+    def stage(
+        self, labels: Array, spacing: tuple[float, float, float], seed: int, *, effect: bool = False
+    ) -> NetworkStage:
+        """See :class:`..drawing.DrawingTranslator`."""
+        canvas = Canvas(labels, spacing, self.model.draw(random_stream(seed, "case")), seed)
+        mask = frame_mask(labels, canvas.filled)
+        frame = Frame.around(mask, spacing, self.spacing, self.size, self.painter.multiple)
+        return NetworkStage(partial(self._generate, seed), self.painter, canvas, frame, effect)
+
+    def _generate(self, seed: int, classes: Array, sketch: Array, numbers: list[int]) -> Array:
+        """Run the painter over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
+        labels = torch.from_numpy(classes.astype(np.int64))[None]
+        inputs = torch.from_numpy(sketch.astype(np.float32))[None]
+        random = self.painter.randomness(seed, numbers, classes.shape[:2])
+        if self.painter.dimensions == 3:
+            return np.asarray(self._run(labels, inputs, random)[0].numpy())
+        labels, inputs = labels[0].permute(2, 0, 1), inputs[0].permute(3, 0, 1, 2)
+        together = _TOGETHER.get(self.device.name, 1)
+        parts = [slice(k, k + together) for k in range(0, len(labels), together)]
+        pieces = [(labels[p], inputs[p], None if random is None else random[p]) for p in parts]
+        painted = torch.cat(self._side_by_side(pieces))
+        return np.asarray(painted.permute(1, 2, 3, 0).numpy())
+
+    def _side_by_side(self, pieces: Sequence[_Piece]) -> list[Tensor]:
+        """Slices on the processor beside each other, each on one thread, so that none waits for another.
+
+        So the bits do not depend on the number of threads either.
+        """
+        if self.device.name != "cpu":
+            return [self._run(*piece) for piece in pieces]
+        before = torch.get_num_threads()
+        try:
+            if len(pieces) == 1:  # a brush waits for it: no thread has to be begun
+                torch.set_num_threads(1)
+                return [self._run(*pieces[0])]
+            with ThreadPoolExecutor(
+                min(threads(), len(pieces)), initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                return list(pool.map(lambda piece: self._run(*piece), pieces))
+        finally:
+            torch.set_num_threads(before)
+
+    def _run(self, labels: Tensor, sketch: Tensor, random: Tensor | None) -> Tensor:
+        with torch.inference_mode(), self.device.autocast():
+            labels = labels.to(self.device.name)
+            onehot = torch.zeros(len(labels), CLASS_COUNT, *labels.shape[1:], device=labels.device)
+            onehot.scatter_(1, labels[:, None], 1.0)
+            if random is not None:
+                random = random.contiguous().to(self.device.name)
+            output: Tensor = self.painter(onehot, sketch.contiguous().to(self.device.name), random)
+            return output.float().cpu()
+
+
+def fit_all(examples: Sequence[Example], progress: Progress) -> list[tuple[CaseFit, Residuals]]:
+    """Signal statistics of each case, and what they leave."""
+    fits = []
+    for number, example in enumerate(examples):
+        progress(ProgressEvent("Fitting signal statistics", number, len(examples), example.name))
+        fits.append(fit_case(example))
+    return fits
+
+
+def train_network(
+    kind: type[Method], cases: Sequence[CaseFiles], out: Path, options: TranslatorOptions, progress: Progress
+) -> ModelFolder:
+    """Fit the signal model to ``cases``, train a painter on them by ``kind``, and save both.
+
+    Raises
+    ------
+    BadInputError
+        When a case is unusable, or the state to resume from is of another training.
+    """
+    from ...segment.checkpoint import forget_state
+    from .training import train
+
+    device = choose_device(options.device)
+    examples = load_examples(cases, options.map_maker, progress)
+    fits = fit_all(examples, progress)
+    model = SignalModel.from_fits([fit for fit, _ in fits])
+    spacing = frame_spacing(examples)
+    with torch.random.fork_rng(devices=[]):
+        multiple = kind.new_painter(options).multiple
+    stacks = make_stacks(examples, fits, model, spacing, multiple, progress)
+    trained = train(lambda: kind(options, device), stacks, options, device, out, progress)
+    record = trained.record | {
+        "cases": [e.name for e in examples],
+        "geometries": geometries(examples),
+        "with_lesion": len(model.lesions),
+        "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
+        "b0_derived_in": [e.name for e in examples if e.b0_derived],
+    }
+    config = {
+        "network": trained.painter.config(),
+        "spacing": spacing,
+        "size": list(stacks[0].labels.shape[:2]),
+        "signal": model.to_config(),
+    }
+    arrays = {name: value.detach().cpu().numpy() for name, value in trained.painter.state_dict().items()}
+    folder = save_model(
+        out, kind=kind.kind, config=config, training=record, arrays=arrays,
+        card=card(kind, record, trained.minutes),
+    )  # fmt: skip
+    forget_state(out)
+    return folder
+
+
+def open_network(
+    kind: str, painter: type[Painter], path: str | Path, device: str = "auto"
+) -> NetworkTranslator:
+    """Open a saved model on ``device``.
+
+    Raises
+    ------
+    BadInputError
+        When it is missing, damaged, or of another kind.
+    """
+    folder = open_model(path, kind)
+    chosen = choose_device(device)
+    try:
+        config = folder.config
+        network = painter.from_config(config["network"])
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in folder.arrays().items()})
+        model = SignalModel.from_config(config["signal"])
+        spacing, size = float(config["spacing"]), (int(config["size"][0]), int(config["size"][1]))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BadInputError(
+            f"{folder.path}: damaged ({str(error).splitlines()[0]}); train it again."
+        ) from error
+    return NetworkTranslator(kind, network, model, spacing, size, folder.hash, chosen)
+
+
+def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
+    """The model's card."""
+    network = ", ".join(f"{name} {value}" for name, value in record["network"].items())
+    lacking = len(record["adc_assumed_in"]), len(record["b0_derived_in"])
+    return (
+        f"# Translator `{kind.kind}`\n\n"
+        "Turns a semantic map with lesions into synthetic b0, ADC and DWI.\n\n"
+        f"**Architecture.** {kind.architecture}\n"
+        f"{network}; {record['parameters']:,} parameters in what is kept.\n"
+        "Input: one-hot map with the lesion as last class, and a sketch of b0 and ADC drawn from signal\n"
+        "statistics fitted to the same cases. Output: b0 and ADC; DWI by the signal equation.\n\n"
+        f"**Losses.** {kind.losses}\n\n"
+        f"**Training.** {record['steps']} steps of {record['batch']} "
+        f"({'slices' if record['network'].get('dimensions', 2) == 2 else 'blocks of slices'}), seed "
+        f"{record['seed']}, {minutes:.1f} minutes on {record['device']}; Adam, "
+        f"rate {record['learning_rate']}, to zero over the second half; weights averaged.\n\n"
+        f"**Data.** {len(record['cases'])} cases, {record['with_lesion']} with a lesion "
+        "(names in `model.json`); "
+        f"ADC taken from the literature in {lacking[0]}, b0 computed in {lacking[1]} of them. "
+        "All of them are training cases:\nwhat is held out for testing is decided before, by person.\n\n"
+        f"**Known failures.** {kind.failures}\n\n"
+        "**License.** The weights follow the terms of the training cases. A network can remember them:\n"
+        "treat it like the cases until `strokesynth audit` has passed on what it makes.\n\n"
+        "For research use only. Not for diagnosis or treatment decisions.\n"
+    )
