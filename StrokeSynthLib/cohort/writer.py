@@ -32,6 +32,8 @@ DERIVATIVES = Path("derivatives") / "strokesynth"
 _GRAY_STEPS = 4095
 _ADC_STORAGE = Storage("int16", 0.001)
 _LABEL_STORAGE = Storage("uint8")
+#: What a case's record says that holds for each of its images: they may hold a patient's voxels.
+_OF_ALL_IMAGES = ("PartlySynthetic", "OutsideLesion")
 # Settings that may change when a cohort is extended.
 _MAY_CHANGE = {"Name", "cases", "Cases"}
 
@@ -109,6 +111,7 @@ class CohortWriter:
             raise ValueError("the record of a case must say whether it is synthetic (provenance.record)")
         raw, derived = self._folders(name)
         base = provenance_record(synthetic=bool(record["Synthetic"]), Person=person)
+        base |= {name: record[name] for name in _OF_ALL_IMAGES if name in record}
         images: dict[str, tuple[Volume | None, Storage, dict[str, Any]]] = {
             f"{name}_desc-b0_trace": (b0, _gray_storage(b0), {"Units": "arbitrary", "DiffusionBValue": 0}),
             f"{name}_ADC": (adc, _ADC_STORAGE, {"Units": "10^-3 mm^2/s"}),

@@ -18,7 +18,7 @@ from .maps import open_map_maker
 from .single import Say, keep_map, quiet
 
 #: Kinds whose training is a fit without PyTorch.
-_NO_NETWORK = ("threshold", "physics")
+_NO_NETWORK = ("threshold", "physics", "copypaste")
 
 
 def usable_cases(

@@ -45,7 +45,7 @@ class Rendering:
 
 
 _WHOLE = "Synthetic image, made by a model from a semantic map; not a patient's."
-_PARTLY = (
+PARTLY = (
     "Partly synthetic: the lesion was made by a model, the rest is a patient's own image; "
     "protect it as patient data."
 )
@@ -119,7 +119,8 @@ class Origin:
             }
         return provenance.record(
             synthetic=True,
-            Description=_WHOLE if self.background is None else _PARTLY,
+            PartlySynthetic=None if self.background is None else True,
+            Description=_WHOLE if self.background is None else PARTLY,
             Translator=self.kind, ModelHash=self.model_hash, Seed=self.seed, BValue=b_value,
             Parents={name: provenance.content_hash(v) for name, v in parents.items() if v is not None},
             OutsideLesion=sources, Parameters=dict(parameters),

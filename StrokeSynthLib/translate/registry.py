@@ -16,12 +16,16 @@ from .translator import Translator
 
 
 class TranslatorKind(NamedTuple):
-    """Where a kind lives; imported when used, because torch takes a second and MONAI five."""
+    """Where a kind lives; imported when used, because torch takes a second and MONAI five.
+
+    ``needs_background``: whether it puts lesions into a patient's own images only, and cannot draw others.
+    """
 
     module: str
     trainer: str
     opener: str
     summary: str
+    needs_background: bool = False
 
     def load(self, name: str) -> Callable[..., Any]:
         """The function ``name`` of the kind's module."""
@@ -36,6 +40,10 @@ TRANSLATORS: dict[str, TranslatorKind] = {
     "pix2pix": TranslatorKind(
         ".pix2pix.translator", "train_pix2pix", "open_pix2pix", "adversarial network, minutes"
     ),
+    "copypaste": TranslatorKind(
+        ".copypaste.translator", "train_copypaste", "open_copypaste",
+        "real lesions in real images; the model holds the cases' images", needs_background=True,
+    ),  # fmt: skip
 }
 
 
