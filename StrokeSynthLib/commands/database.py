@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import arguments as shared
 from .console import Console
+
+if TYPE_CHECKING:
+    from ..pipeline.database import DatabaseRecipe
 
 HELP = "Make a database of synthetic cases: anatomies x lesions x a trained translator."
 EXAMPLE = "strokesynth database --model physics-model --cases 200 --out synthetic --seed 1"
@@ -24,33 +28,91 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nnunet", type=Path, metavar="DIR", help="when all are made, also write them as nnU-Net raw here"
     )
-    shared.sources(parser)
+    _what(parser)
+    parser.add_argument(
+        "--sampling-steps", type=shared.positive_whole, metavar="N",
+        help="steps of a translator that draws in steps (rflow); more are slower and closer",
+    )  # fmt: skip
     parser.add_argument(
         "--resume", action="store_true", help="go on with a database that was begun; finished cases are kept"
     )
+    parser.add_argument("--no-contact-sheet", action="store_true", help="leave out the pictures of all cases")
     shared.workers(parser)
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS",
+        help="make the cases on the workers of this Dask scheduler (tcp://HOST:8786) instead",
+    )  # fmt: skip
     shared.seed(parser)
+
+
+def _what(parser: argparse.ArgumentParser) -> None:
+    """Heads and lesions."""
+    shared.sources(parser)
+    parser.add_argument(
+        "--maps", type=Path, metavar="DIR",
+        help="semantic maps whose own grids the images shall have, instead of --anatomies",
+    )  # fmt: skip
+    parser.add_argument(
+        "--territory", nargs="+", default=[], metavar="NAME", help="territories, one drawn for each lesion"
+    )
+    parser.add_argument(
+        "--side", nargs="+", default=[], metavar="SIDE", help="left, right, both; one drawn for each lesion"
+    )
+    parser.add_argument(
+        "--volume-ml", nargs="+", type=shared.positive, metavar="ML",
+        help="volume of the lesions, or the smallest and the largest",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-unrecoverable", action="store_true",
+        help="write cases whose lesion cannot be seen, marked, instead of drawing them again",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Make the database and say what came out."""
-    from ..pipeline.database import DatabaseRecipe, check_nnunet_copy, make_database, write_nnunet_copy
+    from ..cohort.layouts import open_cohort
+    from ..pipeline.database import check_nnunet_copy, make_database, write_nnunet_copy
+    from ..study.mosaic import write_contact_sheets
 
-    recipe = DatabaseRecipe(
-        arguments.model, arguments.anatomies, arguments.lesions, arguments.lesion_free, arguments.seed,
-        arguments.device,
-    )  # fmt: skip
+    recipe = recipe_of(arguments)
     if arguments.nnunet is not None:
         check_nnunet_copy(arguments.out, arguments.nnunet)
     made = make_database(
         arguments.out, arguments.cases, recipe, resume=arguments.resume, progress=console.progress,
-        workers=arguments.workers,
+        workers=arguments.workers, scheduler=arguments.scheduler,
     )  # fmt: skip
     parts = [f"{made.made} synthetic cases written to {arguments.out}"]
     if made.kept:
         parts.append(f"{made.kept} were there already")
+    if not arguments.no_contact_sheet:
+        write_contact_sheets(open_cohort(arguments.out), arguments.out, progress=console.progress)
     if arguments.nnunet is not None:
         write_nnunet_copy(arguments.out, arguments.nnunet, console.progress)
         parts.append(f"copied to {arguments.nnunet} as nnU-Net raw")
     parts += [f"{count} {name}" for name, count in made.counts.items() if count]
     console.result("; ".join(parts) + ".", {"made": made.made, "kept": made.kept, **made.counts})
+
+
+def recipe_of(arguments: argparse.Namespace) -> DatabaseRecipe:
+    """What is asked for.
+
+    Raises
+    ------
+    BadInputError
+        When it cannot be meant so.
+    """
+    from ..errors import BadInputError
+    from ..pipeline.database import DatabaseRecipe
+    from ..pipeline.wishes import LesionWishes
+
+    volume = arguments.volume_ml
+    if volume is not None and len(volume) > 2:
+        raise BadInputError(f"--volume-ml: takes one volume or two, not {len(volume)}.")
+    return DatabaseRecipe(
+        arguments.model, arguments.anatomies, arguments.lesions, arguments.lesion_free, arguments.seed,
+        arguments.device, arguments.maps,
+        LesionWishes(
+            tuple(arguments.territory), tuple(arguments.side), (volume[0], volume[-1]) if volume else None
+        ),
+        arguments.keep_unrecoverable, arguments.sampling_steps,
+    )  # fmt: skip

@@ -31,6 +31,8 @@ Array = npt.NDArray[Any]
 
 #: Cases on a picture unless asked otherwise; more are hard to look over.
 MOST_CASES = 48
+#: Beginning of the names of pages with all cases.
+CONTACT_SHEET = "contact_sheet"
 #: Side of one image, the line of text under it, the gap between cases (pixels).
 _SIDE, _LINE, _GAP = 160, 2 * HEIGHT + 6, 6
 _INK, _WARNING = (230, 230, 230), (255, 160, 120)
@@ -95,6 +97,38 @@ def write_mosaic(
     with replacing(out) as temporary:
         temporary.write_bytes(png(_arranged(tiles, columns)))
     return Mosaic(out, tuple(files.name for files in picked), len(cohort.cases), columns)
+
+
+def write_contact_sheets(
+    cohort: Cohort, folder: Path, *, each: int = MOST_CASES, progress: Progress = silent
+) -> list[Path]:
+    """Write all cases of a cohort, page by page, as ``contact_sheet_001.png`` and so on in ``folder``.
+
+    One page is held at a time, so a cohort may be of any size. Pages of an earlier, larger set are removed.
+
+    Raises
+    ------
+    BadInputError
+        When the cohort is empty or the folder cannot be written to.
+    """
+    if not cohort.cases:
+        raise BadInputError(f"{cohort.path}: holds no case; there is nothing to show.")
+    total = len(cohort.cases)
+    columns = columns_for(min(each, total))
+    pages = []
+    for number, first in enumerate(range(0, total, each), 1):
+        tiles = []
+        for done, files in enumerate(cohort.cases[first : first + each], first):
+            progress(ProgressEvent("Drawing contact sheets", done, total))
+            tiles.append(_tile(files))
+        path = folder / f"{CONTACT_SHEET}_{number:03d}.png"
+        with replacing(path) as temporary:
+            temporary.write_bytes(png(_arranged(tiles, columns)))
+        pages.append(path)
+    for path in set(folder.glob(f"{CONTACT_SHEET}_*.png")) - set(pages):
+        path.unlink()
+    progress(ProgressEvent("Drawing contact sheets", total, total))
+    return pages
 
 
 def spread(cases: Sequence[CaseFiles], most: int) -> list[CaseFiles]:
