@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from StrokeSynthLib.errors import BadInputError
+from StrokeSynthLib.files import read_json
 from StrokeSynthLib.jobs.protocol import Failure
 from StrokeSynthLib.scene.VolumeNodes import affineOfNode
 from StrokeSynthLib.volume import Volume
@@ -31,6 +32,7 @@ class SynthesizeSection(Section):
         self._screen: PreviewScreen | None = None
         self._hindrance = ""
         self._translators: list[dict[str, Any]] | None = None
+        self._backgroundKinds: set[str] = set()
 
     @property
     def title(self) -> str:
@@ -57,6 +59,7 @@ class SynthesizeSection(Section):
     def onHello(self, hello: dict[str, Any]) -> None:
         """List the translators; the first is taken where none is chosen."""
         self._translators = [m for m in hello["models"] if m["role"] == "translator" and not m["problem"]]
+        self._backgroundKinds = {t["name"] for t in hello["translators"] if t["needs_background"]}
         box = self.ui.translatorBox
         box.clear()
         for model in self._translators:
@@ -136,6 +139,8 @@ class SynthesizeSection(Section):
             if self._translators:
                 return _("Choose a translator")
             return _("No translator was found: train one (in Train), or choose the folder of one")
+        if not parameters.synthKeepBackground and self._needsBackground():
+            return _("This translator puts lesions into the patient's own images only: choose these")
         return ""
 
     def commandLine(self) -> str:
@@ -185,6 +190,13 @@ class SynthesizeSection(Section):
             return
         self.parameterNode.synthTranslator = folder
         self._chooseTranslator()
+
+    def _needsBackground(self) -> bool:
+        """Whether the chosen translator cannot make a whole brain."""
+        chosen = self.parameterNode.synthTranslator
+        listed = (model["kind"] for model in self._translators or [] if _valueOf(model) == chosen)
+        kind = next(listed, None) or _kindIn(Path(chosen))
+        return kind in self._backgroundKinds
 
     def _chooseTranslator(self) -> None:
         """Show the parameter node's translator, also when it is not in the list."""
@@ -359,6 +371,14 @@ def _later(seconds: float, function: Any) -> None:
 
 def _valueOf(model: dict[str, Any]) -> str:
     return str(model["name"] if model["shipped"] else model["path"])
+
+
+def _kindIn(folder: Path) -> str:
+    """The kind of a model that is not in the list; "" where none can be read."""
+    try:
+        return str(read_json(folder / "model.json").get("kind", ""))
+    except (BadInputError, AttributeError):
+        return ""
 
 
 def _titleOf(model: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ An arm is named after what is added to the clinical cases:
     that synthetic database alone;
 ``KIND-healthy``
     control: clinical cases and synthetic examinations of the same translator *without* lesions,
-    so that the gain of more negatives is not credited to synthetic lesions.
+    so that the gain of more negatives is not credited to synthetic lesions. ``copypaste-healthy`` has
+    the clinical cases without a lesion once more, as they are, and fails with a sentence if there are none.
 
 All networks train for the same number of steps on batches of the same size.
 """

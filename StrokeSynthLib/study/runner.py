@@ -18,7 +18,7 @@ from ..cohort.load import load_case
 from ..errors import BadInputError, require
 from ..evaluate.agreement import score
 from ..files import check_output_folder, write_json
-from ..modelfolder import ModelFolder
+from ..modelfolder import ModelFolder, open_model
 from ..pipeline.database import DatabaseRecipe, make_database
 from ..pipeline.training import usable_cases, with_maps
 from ..progress import Progress, ProgressEvent, silent
@@ -32,6 +32,9 @@ from .parallel import run_parallel
 from .plan import Run, StudyPlan, check_disjoint, draw_cases
 
 Say = Callable[[str], None]
+
+#: Of the cases of a synthetic database with lesions, so many have none.
+_LESION_FREE_SHARE = 0.1
 
 
 def run_study(
@@ -110,9 +113,10 @@ def _fit_translator(
 def _make_database(
     plan: StudyPlan, subset: str, kind: str, lesions: bool, workers: int, *, progress: Progress
 ) -> None:
+    folder = translator_folder(plan, subset, kind)
     recipe = DatabaseRecipe(
-        str(translator_folder(plan, subset, kind)),
-        lesion_free=0.1 if lesions else 1.0,
+        str(folder),
+        lesion_free=_lesion_free_share(folder) if lesions else 1.0,
         seed=_seed_of(plan, subset) + 7,
         device=plan.device,
     )
@@ -120,6 +124,14 @@ def _make_database(
         database_folder(plan, subset, kind, lesions), plan.synthetic_cases, recipe, resume=True,
         progress=progress, workers=workers,
     )  # fmt: skip
+
+
+def _lesion_free_share(folder: Path) -> float:
+    """Share of a database's cases without a lesion: none where the translator has only cases with one.
+
+    Only translators that mix the images of their own cases say how many of these have none.
+    """
+    return 0.0 if open_model(folder).training.get("without_lesion") == 0 else _LESION_FREE_SHARE
 
 
 def _train_and_score(

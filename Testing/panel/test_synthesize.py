@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from StrokeSynthLib.jobs.client import WorkerClient
+from StrokeSynthLib.translate.registry import train_translator
+from Testing.unit import translate_phantom as phantom
 
 from .studio_case import Studio, translator
 
@@ -91,6 +93,29 @@ def test_a_shipped_translator_is_ready_from_the_start(host, panel):
     host.wait_until(lambda: panel.hello, 60, "what the worker has")
     assert panel.parameterNode.synthTranslator == "simulated"
     assert section.ui.translatorBox.currentText.startswith("Simulated")
+
+
+def test_a_translator_that_needs_the_patients_images_makes_no_whole_brain(studio, tmp_path):
+    cohort = phantom.write_cohort(tmp_path / "cohort", 2)
+    model = train_translator("copypaste", cohort, tmp_path / "copypaste").path
+    ui = studio.synth.ui
+    studio.paint()
+    studio.host.toggle(studio.synth.button)
+    studio.host.click(ui.wholeButton)
+    assert ui.synthesizeButton.enabled
+    studio.host.answer(str(model), "Folder of a translator")
+    studio.host.click(ui.folderButton)
+    assert not ui.synthesizeButton.enabled
+    assert "patient's own images only" in ui.synthesizeButton.toolTip
+    assert not ui.liveBox.enabled
+    studio.host.click(ui.keepButton)
+    assert ui.synthesizeButton.enabled
+    studio.host.click(ui.liveBox)
+    studio.wait_complete()
+    dwi, adc = as_a_volume(studio)
+    np.testing.assert_array_equal(values(shown(studio).dwi), dwi)
+    np.testing.assert_array_equal(values(shown(studio).adc), adc)
+    assert (dwi != studio.head.dwi.array).any()
 
 
 def test_a_patients_volume_is_not_written_over(studio):

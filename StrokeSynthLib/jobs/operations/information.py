@@ -50,7 +50,10 @@ def hello(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
         "models": [_model(name, shipped=True) for name in shipped_models()]
         + [_model(folder, shipped=False) for folder in _model_folders(folders)],
         "segmenters": [{"name": name, "summary": text} for name, text in SEGMENTERS.items()],
-        "translators": [{"name": name, "summary": kind.summary} for name, kind in TRANSLATORS.items()],
+        "translators": [
+            {"name": name, "summary": kind.summary, "needs_background": kind.needs_background}
+            for name, kind in TRANSLATORS.items()
+        ],
         "lesions": [{"name": name, "summary": kind.description} for name, kind in SOURCES.items()],
         "trainings": [asdict(training) for training in trainings()],
         "territories": [{"name": t.name, "summary": t.description} for t in TERRITORIES.values()],
