@@ -25,7 +25,7 @@ class CancelledError(StrokeSynthError):
 
 
 #: Packages that training, evaluation and figures need beyond the basic installation.
-_TRAINING_PACKAGES = ("torch", "monai", "matplotlib", "onnx")
+_TRAINING_PACKAGES = ("torch", "monai", "einops", "matplotlib", "onnx")
 
 
 def missing_package(error: ModuleNotFoundError) -> BadInputError | None:

@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep this patient's DWI outside the softened lesion, bit for bit",
     )
     parser.add_argument("--background-adc", type=Path, metavar="ADC", help="and this ADC")
+    parser.add_argument(
+        "--sampling-steps",
+        type=shared.positive_whole,
+        metavar="N",
+        help="steps from noise to image, 1 to 30 (rflow; default: the model's)",
+    )
     shared.seed(parser)
 
 
@@ -41,6 +47,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     paths = synthesize(
         arguments.model, arguments.map, arguments.lesion, arguments.out, background=arguments.background,
         background_adc=arguments.background_adc, seed=arguments.seed, device=arguments.device,
-        say=console.say,
+        sampling_steps=arguments.sampling_steps, say=console.say,
     )  # fmt: skip
     console.result("\n".join(str(path) for path in paths), {"files": [str(path) for path in paths]})

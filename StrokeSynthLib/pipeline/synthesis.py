@@ -80,9 +80,12 @@ def synthesize(
     background_adc: Path | None = None,
     seed: int = 0,
     device: str = "auto",
+    sampling_steps: int | None = None,
     say: Say = quiet,
 ) -> list[Path]:
     """Draw images for a map and a lesion and write them to the folder ``out``.
+
+    ``sampling_steps``: see :func:`StrokeSynthLib.translate.registry.open_translator`.
 
     Raises
     ------
@@ -118,7 +121,8 @@ def synthesize(
         raise BadInputError(
             f"--background-adc {background_adc}: needs --background, the DWI that it belongs to."
         )
-    images = open_translator(model, device).translate(volume, mask, seed=seed, background=kept)
+    translator = open_translator(model, device, sampling_steps=sampling_steps)
+    images = translator.translate(volume, mask, seed=seed, background=kept)
     unit = STANDARD_ADC_UNIT
     if kept is not None and kept.adc is not None and background_adc is not None:
         unit = kept.adc.metadata[ADC_UNIT_KEY]

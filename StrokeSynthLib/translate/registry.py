@@ -40,10 +40,19 @@ TRANSLATORS: dict[str, TranslatorKind] = {
     "pix2pix": TranslatorKind(
         ".pix2pix.translator", "train_pix2pix", "open_pix2pix", "adversarial network, minutes"
     ),
+    "spade": TranslatorKind(
+        ".spade.translator", "train_spade", "open_spade", "adversarial network modulated by the map, minutes"
+    ),
+    "rflow": TranslatorKind(
+        ".rflow.translator", "train_rflow", "open_rflow", "rectified flow from noise, minutes"
+    ),
     "copypaste": TranslatorKind(
-        ".copypaste.translator", "train_copypaste", "open_copypaste",
-        "real lesions in real images; the model holds the cases' images", needs_background=True,
-    ),  # fmt: skip
+        ".copypaste.translator",
+        "train_copypaste",
+        "open_copypaste",
+        "real lesions in real images; the model holds the cases' images",
+        needs_background=True,
+    ),
 }
 
 
@@ -70,15 +79,27 @@ def train_translator(
     return folder
 
 
-def open_translator(path: str | Path, device: str = "auto") -> Translator:
+def open_translator(
+    path: str | Path, device: str = "auto", *, sampling_steps: int | None = None
+) -> Translator:
     """Open a trained translator of any kind: a folder, or the name of a shipped one.
+
+    ``sampling_steps``: how many steps an image takes, for kinds that let it be chosen (``rflow``: 1 to 30,
+    more take longer); None for the model's own number.
 
     Raises
     ------
     BadInputError
-        When there is none, or it is damaged.
+        When there is none, it is damaged, or it does not take that number of steps.
     """
     folder = open_model(path, *TRANSLATORS)
     entry = TRANSLATORS[folder.kind]
     translator: Translator = entry.load(entry.opener)(path, device)
+    if sampling_steps is not None:
+        choose = getattr(translator, "choose_sampling_steps", None)
+        if choose is None:
+            raise BadInputError(
+                f"--sampling-steps {sampling_steps}: {folder.kind} draws an image at once; leave it out."
+            )
+        choose(sampling_steps)
     return translator

@@ -60,11 +60,16 @@ def as_scanned(images: Tensor, batch: Batch, noise: Tensor) -> Tensor:
     return torch.cat([b0, adc, dwi], 1) * filled
 
 
+def voxel_weights(batch: Batch) -> Tensor:
+    """How much each voxel counts (n, 1, ...): little where the image is empty, most in lesions."""
+    lesion = batch.onehot[:, LESION : LESION + 1]
+    filled = (batch.sketch[:, :1] > 0).to(lesion.dtype)
+    return _BACKGROUND_WEIGHT + (1.0 - _BACKGROUND_WEIGHT) * filled + LESION_WEIGHT * lesion
+
+
 def image_loss(images: Tensor, batch: Batch) -> Tensor:
     """Weighted L1 between painted and real b0, ADC and DWI."""
-    lesion = batch.onehot[:, LESION : LESION + 1]
-    filled = (batch.sketch[:, :1] > 0).to(images.dtype)
-    weight = _BACKGROUND_WEIGHT + (1.0 - _BACKGROUND_WEIGHT) * filled + LESION_WEIGHT * lesion
+    weight = voxel_weights(batch)
     difference = (scaled(images) - scaled(batch.target)).abs().mean(1, keepdim=True)
     return (weight * difference).sum() / weight.sum()
 

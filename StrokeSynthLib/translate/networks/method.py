@@ -83,6 +83,10 @@ class Method(ABC):
         """Put back what :meth:`extra` gave."""
         assert not tensors, "state that nobody takes back"
 
+    def finished(self) -> Painter:
+        """What is kept when the training is over."""
+        return self.average
+
     def step(self, batch: Any, used: float) -> dict[str, Tensor]:
         """One step, and the average follows."""
         rate = RATE * min(1.0, 2.0 * (1.0 - used))  # constant, then to zero over the second half

@@ -26,8 +26,9 @@ class Painter(nn.Module, ABC):
     paints_noise = False
     #: Furthest that log b0 is corrected.
     reach = REACH
-    #: Steps that an image takes, for painters that let it be chosen; else None.
+    #: Steps that an image takes, for painters that let it be chosen, and the most there can be; else None.
     sampling_steps: int | None = None
+    most_sampling_steps: int | None = None
     dimensions: int
 
     @property
@@ -53,8 +54,27 @@ class Painter(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def forward(self, onehot: Tensor, sketch: Tensor, random: Tensor | None = None) -> Tensor:
-        """``onehot`` (batch, 44, x, y[, z]), ``sketch`` (batch, 2, ...) -> b0 and ADC (batch, 2, ...)."""
+    def forward(
+        self, onehot: Tensor, sketch: Tensor, random: Tensor | None = None, noise: Tensor | None = None
+    ) -> Tensor:
+        """Paint.
+
+        Parameters
+        ----------
+        onehot
+            (batch, 44, x, y[, z]).
+        sketch
+            b0 and ADC, (batch, 2, ...).
+        random
+            What :meth:`randomness` gave; None for painters without.
+        noise
+            Noise of b0 and DWI in units of white matter, (batch, 2), for painters that paint it.
+
+        Returns
+        -------
+        Tensor
+            b0 and ADC, (batch, 2, ...).
+        """
 
 
 def corrected(sketch: Tensor, correction: Tensor) -> Tensor:

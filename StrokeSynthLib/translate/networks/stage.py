@@ -15,7 +15,7 @@ from ..geometry import slice_axis
 from ..output import Rendering, effect_of
 from ..physics.canvas import Canvas
 from ..physics.paint import add_noise
-from ..signal import adc_from, dwi_from
+from ..signal import MAXIMUM_ADC, adc_from, dwi_from
 from ..stage import Stage
 from .frame import Frame
 from .painter import Painter
@@ -145,7 +145,7 @@ class NetworkStage(Stage):
         log_b0, change = self._correction(slices, sketch_b0, sketch_adc, bare)
         # Only the correction is interpolated; the sketch has the map's own resolution.
         b0 = sketch_b0 * np.exp(np.clip(log_b0, -self._painter.reach, self._painter.reach))
-        adc = np.maximum(sketch_adc + change, 0.0)
+        adc = np.clip(sketch_adc + change, 0.0, MAXIMUM_ADC)
         return b0, dwi_from(b0, adc, draw.b_value)
 
     def _correction(

@@ -79,7 +79,7 @@ def train(
         "parameters": sum(p.numel() for p in method.painter.parameters()),
         **method.facts(), "network": method.painter.config(),
     }  # fmt: skip
-    return Trained(method.average, record, method.seconds / 60.0)
+    return Trained(method.finished(), record, method.seconds / 60.0)
 
 
 def _share_used(method: Method, steps: int, minutes: float | None) -> float:

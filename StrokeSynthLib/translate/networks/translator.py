@@ -75,6 +75,23 @@ class NetworkTranslator(DrawingTranslator):
         self.model_hash = model_hash
         self.device = device
 
+    def choose_sampling_steps(self, steps: int) -> None:
+        """Let images take that many steps from now on.
+
+        Raises
+        ------
+        BadInputError
+            When the painter takes one, or not so many.
+        """
+        most = self.painter.most_sampling_steps
+        if most is None:
+            raise BadInputError(
+                f"--sampling-steps {steps}: {self.kind} draws an image at once; leave it out."
+            )
+        if not 1 <= steps <= most:
+            raise BadInputError(f"--sampling-steps {steps}: is not possible; choose 1 to {most}.")
+        self.painter.sampling_steps = steps
+
     def stage(
         self, labels: Array, spacing: tuple[float, float, float], seed: int, *, effect: bool = False
     ) -> NetworkStage:
@@ -82,49 +99,51 @@ class NetworkTranslator(DrawingTranslator):
         canvas = Canvas(labels, spacing, self.model.draw(random_stream(seed, "case")), seed)
         mask = frame_mask(labels, canvas.filled)
         frame = Frame.around(mask, spacing, self.spacing, self.size, self.painter.multiple)
-        return NetworkStage(partial(self._generate, seed), self.painter, canvas, frame, effect)
+        noise = torch.tensor([[canvas.draw.b0_noise, canvas.draw.dwi_noise]], dtype=torch.float32)
+        return NetworkStage(partial(self._generate, seed, noise), self.painter, canvas, frame, effect)
 
-    def _generate(self, seed: int, classes: Array, sketch: Array, numbers: list[int]) -> Array:
+    def _generate(self, seed: int, noise: Tensor, classes: Array, sketch: Array, numbers: list[int]) -> Array:
         """Run the painter over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
         labels = torch.from_numpy(classes.astype(np.int64))[None]
         inputs = torch.from_numpy(sketch.astype(np.float32))[None]
         random = self.painter.randomness(seed, numbers, classes.shape[:2])
         if self.painter.dimensions == 3:
-            return np.asarray(self._run(labels, inputs, random)[0].numpy())
+            return np.asarray(self._run(noise, labels, inputs, random)[0].numpy())
         labels, inputs = labels[0].permute(2, 0, 1), inputs[0].permute(3, 0, 1, 2)
         together = _TOGETHER.get(self.device.name, 1)
         parts = [slice(k, k + together) for k in range(0, len(labels), together)]
         pieces = [(labels[p], inputs[p], None if random is None else random[p]) for p in parts]
-        painted = torch.cat(self._side_by_side(pieces))
+        painted = torch.cat(self._side_by_side(noise, pieces))
         return np.asarray(painted.permute(1, 2, 3, 0).numpy())
 
-    def _side_by_side(self, pieces: Sequence[_Piece]) -> list[Tensor]:
+    def _side_by_side(self, noise: Tensor, pieces: Sequence[_Piece]) -> list[Tensor]:
         """Slices on the processor beside each other, each on one thread, so that none waits for another.
 
         So the bits do not depend on the number of threads either.
         """
         if self.device.name != "cpu":
-            return [self._run(*piece) for piece in pieces]
+            return [self._run(noise, *piece) for piece in pieces]
         before = torch.get_num_threads()
         try:
             if len(pieces) == 1:  # a brush waits for it: no thread has to be begun
                 torch.set_num_threads(1)
-                return [self._run(*pieces[0])]
+                return [self._run(noise, *pieces[0])]
             with ThreadPoolExecutor(
                 min(threads(), len(pieces)), initializer=torch.set_num_threads, initargs=(1,)
             ) as pool:
-                return list(pool.map(lambda piece: self._run(*piece), pieces))
+                return list(pool.map(lambda piece: self._run(noise, *piece), pieces))
         finally:
             torch.set_num_threads(before)
 
-    def _run(self, labels: Tensor, sketch: Tensor, random: Tensor | None) -> Tensor:
+    def _run(self, noise: Tensor, labels: Tensor, sketch: Tensor, random: Tensor | None) -> Tensor:
         with torch.inference_mode(), self.device.autocast():
             labels = labels.to(self.device.name)
             onehot = torch.zeros(len(labels), CLASS_COUNT, *labels.shape[1:], device=labels.device)
             onehot.scatter_(1, labels[:, None], 1.0)
             if random is not None:
                 random = random.contiguous().to(self.device.name)
-            output: Tensor = self.painter(onehot, sketch.contiguous().to(self.device.name), random)
+            sketch, noise = sketch.contiguous().to(self.device.name), noise.to(self.device.name)
+            output: Tensor = self.painter(onehot, sketch, random, noise.expand(len(labels), 2))
             return output.float().cpu()
 
 

@@ -112,8 +112,10 @@ class Generator(Painter):
         """See :class:`..networks.painter.Painter`."""
         return cls(GeneratorOptions(**config))
 
-    def forward(self, onehot: Tensor, sketch: Tensor, random: Tensor | None = None) -> Tensor:
-        """``onehot`` (batch, 44, x, y[, z]), ``sketch`` (batch, 2, ...) -> (batch, 2, ...)."""
+    def forward(
+        self, onehot: Tensor, sketch: Tensor, random: Tensor | None = None, noise: Tensor | None = None
+    ) -> Tensor:
+        """See :class:`..networks.painter.Painter`; nothing is taken from chance."""
         features = torch.cat([onehot, sketch], 1)
         skips: list[Tensor] = []
         for block in self.down:
