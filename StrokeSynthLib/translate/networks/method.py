@@ -17,7 +17,6 @@ from ..options import TranslatorOptions
 from .dataset import Stack, draw_batch
 from .painter import Painter
 
-RATE, BETAS = 2e-4, (0.5, 0.999)
 _EMA = 0.998
 
 
@@ -35,6 +34,9 @@ class Method(ABC):
     """
 
     kind: ClassVar[str]
+    #: Of the optimizers; the paper's for adversarial networks.
+    rate: ClassVar[float] = 2e-4
+    betas: ClassVar[tuple[float, float]] = (0.5, 0.999)
     #: Training steps and items a step, by dimensions, where the user does not say.
     steps: ClassVar[Mapping[int, int]] = {2: 1500, 3: 600}
     batch: ClassVar[Mapping[int, int]] = {2: 4, 3: 1}
@@ -73,7 +75,7 @@ class Method(ABC):
 
     def facts(self) -> dict[str, Any]:
         """Settings of the training, for the model's record."""
-        return {"learning_rate": RATE, "betas": list(BETAS)}
+        return {"learning_rate": self.rate, "betas": list(self.betas)}
 
     def extra(self) -> dict[str, Tensor]:
         """State beside networks and optimizers."""
@@ -87,9 +89,13 @@ class Method(ABC):
         """What is kept when the training is over."""
         return self.average
 
+    def adam(self, network: nn.Module) -> torch.optim.Adam:
+        """The optimizer of a network."""
+        return torch.optim.Adam(network.parameters(), self.rate, self.betas)
+
     def step(self, batch: Any, used: float) -> dict[str, Tensor]:
         """One step, and the average follows."""
-        rate = RATE * min(1.0, 2.0 * (1.0 - used))  # constant, then to zero over the second half
+        rate = self.rate * min(1.0, 2.0 * (1.0 - used))  # constant, then to zero over the second half
         for optimizer in self.optimizers().values():
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -128,11 +134,6 @@ class Method(ABC):
 
     def _all(self) -> dict[str, nn.Module]:
         return {"painter": self.painter, "average": self.average, **self.networks()}
-
-
-def adam(network: nn.Module) -> torch.optim.Adam:
-    """The optimizer that all kinds use, with the rate and moments of the paper."""
-    return torch.optim.Adam(network.parameters(), RATE, BETAS)
 
 
 def stepped(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -23,7 +23,7 @@ from ..networks.losses import (
     scan_noise,
     with_dwi,
 )  # fmt: skip
-from ..networks.method import Method, adam, stepped
+from ..networks.method import Method, stepped
 from ..options import TranslatorOptions
 from .generator import Generator, GeneratorOptions
 
@@ -53,7 +53,10 @@ class Pix2Pix(Method):
         judge = patch_discriminator(options.dimensions, options.width, CLASS_COUNT + 3)
         self.discriminator = judge.to(device.name)
         self.adversarial = adversarial_loss()
-        self._optimizers = {"painter": adam(self.painter), "discriminator": adam(self.discriminator)}
+        self._optimizers = {
+            "painter": self.adam(self.painter),
+            "discriminator": self.adam(self.discriminator),
+        }
 
     @classmethod
     def new_painter(cls, options: TranslatorOptions) -> Generator:

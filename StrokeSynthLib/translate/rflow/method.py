@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...device import Device
 from ..networks.dataset import Batch
 from ..networks.losses import voxel_weights
-from ..networks.method import Method, adam, stepped
+from ..networks.method import Method, stepped
 from ..networks.painter import correction_between
 from ..options import TranslatorOptions
 from .flow import TIMES, Flow, FlowOptions
@@ -21,6 +21,7 @@ class RectifiedFlow(Method):
     """See :class:`..networks.method.Method`."""
 
     kind = "rflow"
+    rate, betas = 1e-3, (0.9, 0.99)  # nothing adversarial in it that could run away
     architecture = (
         "Rectified flow (Liu et al., ICLR 2023) from noise to the correction of the sketch; velocity by a\n"
         "U-Net with embedded time and the map, the sketch and the noise level as channels (MONAI)."
@@ -39,7 +40,7 @@ class RectifiedFlow(Method):
         self.scheduler = RFlowScheduler(
             num_train_timesteps=TIMES, use_discrete_timesteps=True, sample_method="logit-normal"
         )
-        self.optimizer = adam(self.painter)
+        self.optimizer = self.adam(self.painter)
 
     @classmethod
     def new_painter(cls, options: TranslatorOptions) -> Flow:

@@ -152,16 +152,14 @@ class SpadeGenerator(Painter):
         """See :class:`..networks.painter.Painter`; ``random`` (batch, latent)."""
         if random is None:
             raise ValueError("SPADE paints from a latent vector")
-        options, full = self.options, onehot.shape[2:]
-        sizes = [tuple(full)]
-        for level in range(options.levels):
-            sizes.append(tuple(n // s for n, s in zip(sizes[-1], options.stride(level), strict=True)))
         # Averaged, not picked: a thin cortex or a lacune must not get lost between grid points.
-        whole = self.embed(torch.cat([onehot, sketch], 1))
-        start = self.unfold(random).reshape(len(random), -1, *([_START] * self.dimensions))
-        features = nn.functional.interpolate(start, size=sizes[-1], mode="nearest")
-        for block, size in zip(self.blocks, reversed(sizes), strict=True):
-            features = nn.functional.interpolate(features, size=size, mode="nearest")
-            features = block(features, nn.functional.interpolate(whole, size=size, mode="area"))
+        pool = nn.functional.avg_pool2d if self.dimensions == 2 else nn.functional.avg_pool3d
+        embedded = [self.embed(torch.cat([onehot, sketch], 1))]
+        for level in range(self.options.levels):
+            embedded.append(pool(embedded[-1], self.options.stride(level)))
+        features = self.unfold(random).reshape(len(random), -1, *([_START] * self.dimensions))
+        for block, map_features in zip(self.blocks, reversed(embedded), strict=True):
+            features = nn.functional.interpolate(features, size=map_features.shape[2:], mode="nearest")
+            features = block(features, map_features)
         raw = self.paint(nn.functional.leaky_relu(features, 0.2)).float()
         return corrected(sketch, REACH * torch.tanh(raw))

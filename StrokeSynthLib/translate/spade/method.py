@@ -22,7 +22,7 @@ from ..networks.losses import (
     scan_noise,
     with_dwi,
 )  # fmt: skip
-from ..networks.method import Method, adam, stepped
+from ..networks.method import Method, stepped
 from ..networks.painter import Painter
 from ..options import TranslatorOptions
 from .generator import SpadeGenerator, SpadeOptions
@@ -111,8 +111,8 @@ class Spade(Method):
         self.discriminator = judge.to(device.name)
         self.encoder = Encoder(options.dimensions, options.width, latent).to(device.name)
         self._optimizers = {
-            "painter": adam(self.painter), "encoder": adam(self.encoder),
-            "discriminator": adam(self.discriminator),
+            "painter": self.adam(self.painter), "encoder": self.adam(self.encoder),
+            "discriminator": self.adam(self.discriminator),
         }  # fmt: skip
 
     @classmethod
