@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "map": "map",
     "train translator": "train_translator",
     "train segmenter": "train_segmenter",
+    "train lesions": "train_lesions",
     "synthesize": "synthesize",
     "database": "database",
     "segment": "segment",

@@ -33,7 +33,7 @@ class TrainRequest:
     training
         One of the kinds that the worker lists (``hello["trainings"]``).
     cohort
-        Folder of the cases.
+        Folder of the cases; of masks in standard space, for lesions.
     name
         Of the model; its folder lies among the user's models.
     startFrom
@@ -71,14 +71,15 @@ class TrainRequest:
         training = self.training
         fineTuned = training["fine_tunes"] and self.startFrom != NOTHING
         network = bool(training["network"])
+        sees = network and not fineTuned and not training["masks"]
         return [
             *training["command"],
-            "--cohort", absolute(self.cohort),
+            "--masks" if training["masks"] else "--cohort", absolute(self.cohort),
             *options([
                 ("--synthetic", absolute(self.synthetic) if training["synthetic"] and self.synthetic else ""),
                 ("--maps", mapsFolder(self.cohort) if training["maps"] else ""),
                 ("--start-from", self.startFrom if fineTuned else ""),
-                ("--dimensions", self.dimensions if network and not fineTuned else ""),
+                ("--dimensions", self.dimensions if sees else ""),
                 ("--minutes", f"{self.minutes:g}" if network and self.minutes else ""),
                 ("--steps", self.steps if network and self.steps else ""),
                 ("--threads", self.cores if network and self.cores else ""),

@@ -88,6 +88,7 @@ class TrainSection(Section):
         self.cohort.update()
         network = bool(training and training["network"])
         fineTuned = self._startFrom() != NOTHING
+        masks = bool(training and training["masks"])
         _ready(ui.startFromBox, training and training["fine_tunes"],
                _("A trained model goes on with your cases: few of them are enough"),
                _("This kind always starts from nothing"))  # fmt: skip
@@ -100,7 +101,8 @@ class TrainSection(Section):
                _("This kind has no steps"))  # fmt: skip
         _ready(ui.coresBox, network, _("Fewer leave room for other work; a graphics card needs one"),
                _("This kind takes one"))  # fmt: skip
-        _ready(ui.dimensionsBox, network and not fineTuned, _("What the network sees at a time"),
+        sees = network and not fineTuned and not masks
+        _ready(ui.dimensionsBox, sees, _("What the network sees at a time"),
                _("Decided by the model that it starts from, or by the kind"))  # fmt: skip
         ui.nameEdit.placeholderText = self._name()
         self.packages.update(training)
@@ -125,7 +127,7 @@ class TrainSection(Section):
         return (
             self.cohort.noFolder()
             or self.packages.lackingText(training)
-            or self.cohort.missing(lesions=training["role"] == "segmenter")
+            or ("" if training["masks"] else self.cohort.missing(lesions=training["role"] == "segmenter"))
             or self._badPlaces()
         )
 
@@ -189,7 +191,10 @@ class TrainSection(Section):
         box = self.ui.kindBox
         box.clear()
         for training in self._trainings:
-            role = {"segmenter": _("Segmenter"), "translator": _("Translator")}.get(
+            role = {
+                "segmenter": _("Segmenter"), "translator": _("Translator"),
+                "lesions": _("Lesions (from a folder of masks)"),
+            }.get(
                 training["role"], training["role"].capitalize()
             )
             box.addItem(f"{role}: {training['kind']} ({training['summary']})", _key(training))

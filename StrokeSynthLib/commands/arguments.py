@@ -64,8 +64,9 @@ def sources(parser: argparse.ArgumentParser) -> None:
         help="label maps (default: new people from the shipped population model)",
     )  # fmt: skip
     parser.add_argument(
-        "--lesions", type=Path, metavar="DIR",
-        help="lesion masks in standard space (default: the procedural generator)",
+        "--lesions", type=Path, metavar="NAME",
+        help="a lesion model, shipped (lesions, lesions-shape) or your own, or a folder of masks in "
+        "standard space (default: the procedural generator)",
     )  # fmt: skip
     parser.add_argument(
         "--lesion-free", type=share, default=0.1, metavar="SHARE", help="share without lesion (default 0.1)"

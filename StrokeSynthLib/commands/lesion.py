@@ -9,7 +9,10 @@ from . import arguments as shared
 from .console import Console
 
 HELP = "Make an ischemic lesion inside an arterial territory of one semantic map."
-EXAMPLE = "strokesynth lesion --map map.nii.gz --out mask.nii.gz --territory MCA --side left --volume-ml 20"
+EXAMPLE = (
+    "strokesynth lesion --map map.nii.gz --out mask.nii.gz --territory MCA --side left --volume-ml 20\n"
+    "  strokesynth lesion --map map.nii.gz --out mask.nii.gz --lesions lesions --side right"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--number", type=shared.positive_whole, metavar="N", help="separate lesions (default: drawn)"
     )
     parser.add_argument(
-        "--lesions", type=Path, metavar="DIR",
-        help="take real masks in standard space from this folder (default: procedural)",
+        "--lesions", type=Path, metavar="NAME",
+        help="a lesion model, shipped (lesions, lesions-shape) or your own, or a folder of masks in "
+        "standard space (default: the procedural generator)",
     )  # fmt: skip
     shared.seed(parser)
 

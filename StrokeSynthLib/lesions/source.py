@@ -1,6 +1,6 @@
 """Lesion sources by name, and the door that opens one.
 
-Adding a source (a trained network, say) is one new file and one line in :data:`SOURCES`.
+Adding a source is one new file and one line in :data:`SOURCES`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 from ..cohort.names import is_image, parse
 from ..cohort.nnunet import nnunet_root
 from ..errors import BadInputError
+from ..modelfolder import SHIPPED
+from .learned.source import LearnedLesions
 from .lesion import LesionSource
 from .masks import MaskFolder
 from .procedural import ProceduralLesions
@@ -45,28 +47,50 @@ def _holds_examinations(folder: Path) -> bool:
     return nnunet_root(masks_of) is not None
 
 
+def _open_learned(model: Path | None, names: Sequence[str] | None) -> LesionSource:
+    return LearnedLesions(model if model is not None else LEARNED)
+
+
+#: Name of the learned model that is shipped as the default.
+LEARNED = "lesions"
+
 #: What can make lesions.
 SOURCES: dict[str, SourceKind] = {
     "procedural": SourceKind(
         "grown inside arterial territories; needs no file", lambda folder, names: ProceduralLesions()
     ),
+    "learned": SourceKind("a model trained on real masks: a shipped one by name, or a folder", _open_learned),
     "masks": SourceKind("real masks in standard space, from the folder given", _open_masks),
 }
 
 
-def open_lesions(folder: Path | None = None, names: Sequence[str] | None = None) -> LesionSource:
+def open_lesions(folder: Path | str | None = None, names: Sequence[str] | None = None) -> LesionSource:
     """Open a lesion source.
 
     Parameters
     ----------
     folder
-        Folder of real masks in standard space; None grows lesions procedurally.
+        Folder of real masks in standard space, folder of a learned model, or the name of a shipped one;
+        None grows lesions procedurally.
     names
-        People (``sub-1001``) or file stems of the folder to use; all when None.
+        People (``sub-1001``) or file stems of a folder of masks to use; all when None.
 
     Raises
     ------
     BadInputError
-        When the folder is missing or holds no (such) masks.
+        When the folder is missing or holds no (such) masks, or the model is none of lesions.
     """
-    return SOURCES["procedural" if folder is None else "masks"].open(folder, names)
+    if folder is None:
+        return SOURCES["procedural"].open(None, names)
+    return SOURCES["learned" if is_model(folder) else "masks"].open(Path(folder), names)
+
+
+def is_model(folder: Path | str) -> bool:
+    """Whether a model's folder or the name of a shipped model is meant, and not a folder of masks.
+
+    A folder that is there comes before a shipped model of that name.
+    """
+    path = Path(folder)
+    if path.exists():
+        return (path / "model.json").is_file()
+    return path.name == str(folder) and (SHIPPED / path.name / "model.json").is_file()

@@ -130,7 +130,7 @@ class TrainingKind:
     Parameters
     ----------
     role
-        "segmenter", "translator".
+        "segmenter", "translator", "lesions".
     kind, summary
         As the registry has it.
     command
@@ -143,6 +143,8 @@ class TrainingKind:
         Whether synthetic cases can be added.
     maps
         Whether every case needs a semantic map.
+    masks
+        Whether it learns from a folder of lesion masks in standard space (``--masks``), not from a cohort.
     """
 
     role: str
@@ -153,10 +155,12 @@ class TrainingKind:
     fine_tunes: bool = False
     synthetic: bool = False
     maps: bool = False
+    masks: bool = False
 
 
 def trainings() -> tuple[TrainingKind, ...]:
     """Everything that can be trained."""
+    from ..lesions.learned.registry import LESION_KINDS, NETWORK_KINDS
     from ..segment.registry import SEGMENTERS
     from ..translate.registry import TRANSLATORS
 
@@ -174,7 +178,13 @@ def trainings() -> tuple[TrainingKind, ...]:
         )
         for kind, entry in TRANSLATORS.items()
     ]  # fmt: skip
-    return (*segmenters, *translators)
+    lesions = [
+        TrainingKind(
+            "lesions", kind, summary, ("train", "lesions", "--kind", kind), kind in NETWORK_KINDS, masks=True
+        )
+        for kind, summary in LESION_KINDS.items()
+    ]
+    return (*segmenters, *translators, *lesions)
 
 
 @dataclass(frozen=True)
@@ -186,7 +196,7 @@ class TrainingRequest:
     kind
         Of the model, as the room's registry knows it.
     cohort
-        Cases to train with.
+        Cases to train with; masks in standard space where lesions are learned.
     out
         Model folder to write.
     settings
@@ -254,3 +264,19 @@ def train_segmenter_on(request: TrainingRequest, synthetic: Path | None = None) 
     clinical = request.cases(request.cohort, need_lesion=True)
     added = request.cases(synthetic, need_lesion=True) if synthetic else []
     return train_segmenter(request.kind, clinical, added, request.out, options, request.progress)
+
+
+def train_lesions_on(request: TrainingRequest, held_out: Path | None = None) -> ModelFolder:
+    """Train a lesion generator on a folder of masks, without the people that the file ``held_out`` names."""
+    from ..lesions.learned.options import LesionTrainingOptions
+    from ..lesions.learned.registry import NETWORK_KINDS
+    from ..lesions.learned.training import train_lesions
+    from ..lesions.masks import read_names
+
+    if request.kind in NETWORK_KINDS:
+        require("torch")
+    if (done := request.finished()) is not None:
+        return done
+    names = read_names(held_out) if held_out is not None else None
+    options = request.options(LesionTrainingOptions)
+    return train_lesions(request.kind, request.cohort, request.out, options, names, request.progress)

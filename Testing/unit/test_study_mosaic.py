@@ -147,5 +147,5 @@ def test_everything_that_the_registries_can_train_is_listed_with_the_command_tha
     assert {t.kind for t in found if t.role == "segmenter"} == set(SEGMENTERS)
     assert {t.kind for t in found if t.role == "translator"} == set(TRANSLATORS)
     for training in found:
-        line = [*training.command, "--cohort", "c", "--out", "m"]
+        line = [*training.command, "--masks" if training.masks else "--cohort", "c", "--out", "m"]
         assert build_parser(line).parse_args(line).kind == training.kind

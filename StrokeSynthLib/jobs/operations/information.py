@@ -165,6 +165,7 @@ def _model_folders(folders: list[Path]) -> list[Path]:
 
 def _model(name_or_path: str | Path, *, shipped: bool) -> dict[str, Any]:
     """A model for the panel's lists; "problem" says why it cannot be used."""
+    from ...lesions.learned.registry import LESION_KINDS
     from ...pipeline.catalog import summary_of
     from ...segment.registry import SEGMENTERS
     from ...translate.registry import TRANSLATORS
@@ -175,7 +176,8 @@ def _model(name_or_path: str | Path, *, shipped: bool) -> dict[str, Any]:
     except BadInputError as error:
         return {"name": Path(name_or_path).name, "path": str(name_or_path), "role": "", "kind": "",
                 "shipped": shipped, "problem": str(error)}  # fmt: skip
-    role = "segmenter" if summary.kind in SEGMENTERS else "translator" if summary.kind in TRANSLATORS else ""
+    roles = {"segmenter": SEGMENTERS, "translator": TRANSLATORS, "lesions": LESION_KINDS}
+    role = next((name for name, kinds in roles.items() if summary.kind in kinds), "")
     network = config.get("network") or config.get("generator") or {}
     return {
         **asdict(summary),

@@ -1,0 +1,59 @@
+"""The card of a lesion model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .registry import LESION_KINDS
+
+_HOW = {
+    "shape": """Signed distances of clusters of pieces, in cubes of 32 voxels that grow with the cluster.
+Mean and modes (principal components) at half resolution; the modes' weights follow the conditions linearly,
+the rest of them is Gaussian; what the modes leave is a Gaussian random field with the measured spectrum,
+of the size it has at that distance from the surface.""",
+    "wgan": """Signed distances of clusters of pieces, in cubes of 32 voxels that grow with the cluster.
+A generator from noise and conditions, a critic that judges a crop with its conditions; Wasserstein loss,
+gradient penalty (Gulrajani et al., 2017), no norm in the critic, the lesion positive in both. The generator's
+weights are an exponential moving average.""",
+}
+
+
+def lesion_card(kind: str, training: Mapping[str, Any], minutes: float) -> str:
+    """What a model is for, what it was made from, and where it fails."""
+    options = training["options"]
+    out = (
+        ", ".join(f"{count} {reason}" for reason, count in sorted(training["screened_out"].items())) or "none"
+    )
+    facts = [f"- Steps: {training['steps']}, {minutes:.1f} min, seed {options['seed']}."]
+    if kind == "wgan":
+        counts = training["parameters"]
+        facts.append(
+            f"- Batch {options['batch']}, {options['critic_steps']} critic steps a step, penalty "
+            f"{options['penalty']:g}, Adam {options['learning_rate']:g} (betas 0, 0.9); "
+            f"{counts['generator']} parameters, critic {counts['critic']}."
+        )
+    else:
+        facts.append(f"- {training['modes']} modes.")
+    return f"""# Lesions: {LESION_KINDS[kind]}
+
+**What.** Acute ischemic lesions in standard space, for `--lesions` of `strokesynth lesion`, `simulate` and
+`database`. Site, size and number of clusters are drawn from smoothed statistics; this model makes the shapes.
+
+**How.** {_HOW[kind]} Conditions: volume, extent, center, distance from the midline, share in each large
+artery. All clusters lie on the left; a lesion of the right is the mirror image. The level set is chosen on
+the subject's anatomy so that the volume asked for is met.
+
+**Training**
+- {training["people"]} people, {training["clusters"]} clusters; {training["held_out_masks"]} masks held out
+  by person; screened out: {out}.
+{chr(10).join(facts)}
+
+**Privacy.** Kept are averages, modes or weights, smoothed maps (6 mm SD) and quantiles without their ends.
+No mask is kept.
+
+**Limits.** Pieces under 10 mm^3 are not made. Border-zone infarcts are not offered, as masks do not
+tell them. Research use only.
+
+License: that of the masks it was trained on.
+"""

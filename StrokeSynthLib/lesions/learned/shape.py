@@ -1,0 +1,127 @@
+"""The baseline: a statistical shape model on signed distances, in numpy.
+
+1. Crops are halved to 16^3. Their mean and their first modes (principal components) are kept.
+2. The modes' weights follow the conditions linearly; what is left of them is Gaussian.
+3. What the modes do not hold (the ragged surface) is a Gaussian random field: its spectrum is measured, and
+   its size by how far a voxel lies from the surface, so that no dust arises far from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .crops import CONDITIONS, SIZE, Cluster
+
+Array = npt.NDArray[Any]
+
+_HALF = SIZE // 2
+_RIDGE = 3.0
+#: Values of the smooth field at which the size of the rough rest is kept.
+_NODES = np.linspace(-1.0, 1.0, 17)
+_SHELLS = SIZE
+
+
+def halved(crops: Array) -> Array:
+    """(n, 32, 32, 32) -> (n, 16, 16, 16), mean of eight voxels."""
+    n = len(crops)
+    return np.asarray(crops.reshape(n, _HALF, 2, _HALF, 2, _HALF, 2).mean(axis=(2, 4, 6), dtype=np.float32))
+
+
+def doubled(fields: Array) -> Array:
+    """(n, 16, 16, 16) -> (n, 32, 32, 32), linear between centers."""
+    for axis in (1, 2, 3):
+        before = np.concatenate([fields.take([0], axis), fields.take(range(_HALF - 1), axis)], axis)
+        after = np.concatenate([fields.take(range(1, _HALF), axis), fields.take([_HALF - 1], axis)], axis)
+        pair = np.stack([0.75 * fields + 0.25 * before, 0.75 * fields + 0.25 * after], axis + 1)
+        shape = list(fields.shape)
+        shape[axis] *= 2
+        fields = np.asarray(pair.reshape(shape))
+    return fields
+
+
+def fit_shape(clusters: Sequence[Cluster], modes: int) -> dict[str, Array]:
+    """Arrays of a shape model: mean, modes, regression, spread, rough_size, spectrum."""
+    crops = np.stack([c.crop for c in clusters]).astype(np.float32)
+    small = halved(crops).reshape(len(crops), -1)
+    mean = small.mean(axis=0)
+    # Eigenvectors of the small Gram matrix, not of the large covariance.
+    centered = small - mean
+    values, vectors = np.linalg.eigh(centered @ centered.T)
+    kept = min(modes, len(crops) - 1)
+    order = np.argsort(values)[::-1][:kept]
+    basis = (vectors[:, order].T @ centered) / np.sqrt(np.maximum(values[order], 1e-6))[:, None]
+    weights = centered @ basis.T
+    design = _design(np.stack([c.conditions for c in clusters]))
+    left = design.T @ design + _RIDGE * np.eye(design.shape[1])
+    regression = np.linalg.solve(left, design.T @ weights)
+    rest = weights - design @ regression
+    covariance = rest.T @ rest / len(rest) + 1e-8 * np.eye(kept)
+    smooth = doubled((mean + weights @ basis).reshape(-1, _HALF, _HALF, _HALF).astype(np.float32))
+    size, spectrum = _roughness(crops, smooth)
+    return {
+        "mean": mean.astype(np.float16),
+        "modes": basis.astype(np.float16),
+        "regression": regression.astype(np.float32),
+        "spread": np.linalg.cholesky(covariance).astype(np.float32),
+        "rough_size": size.astype(np.float32),
+        "spectrum": spectrum.astype(np.float32),
+    }
+
+
+class ShapeModel:
+    """Draws crops from the arrays of :func:`fit_shape`."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
+
+    def draw(self, conditions: Array, rng: np.random.Generator) -> Array:
+        """Signed distances (n, 32, 32, 32) float32 for conditions (n, 16)."""
+        a = self._arrays
+        noise = rng.standard_normal((len(conditions), a["spread"].shape[0])).astype(np.float32)
+        weights = _design(conditions) @ a["regression"] + noise @ a["spread"].T
+        fields = (a["mean"] + weights @ a["modes"]).reshape(-1, _HALF, _HALF, _HALF)
+        smooth = doubled(fields.astype(np.float32))
+        rough = np.stack([_field(a["spectrum"], rng) for _ in conditions])
+        return np.asarray(
+            np.clip(smooth + rough * np.interp(smooth, _NODES, a["rough_size"]), -1.0, 1.0), np.float32
+        )
+
+
+def _design(conditions: Array) -> Array:
+    """(n, 1 + conditions): the regressors."""
+    return np.concatenate([np.ones((len(conditions), 1)), conditions[:, : len(CONDITIONS)]], axis=1)
+
+
+def _shells() -> Array:
+    """Number of the spectral shell of every frequency of a crop."""
+    axis = np.abs(np.fft.fftfreq(SIZE)) * SIZE
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None, :] ** 2)
+    return np.asarray(np.minimum(np.rint(radius), _SHELLS - 1), int)
+
+
+def _roughness(crops: Array, smooth: Array) -> tuple[Array, Array]:
+    """SD of what the modes leave, by the smooth value; and amplitudes of its shells, of variance 1."""
+    rest = crops - smooth
+    place = np.clip(np.rint((smooth + 1.0) / 2.0 * (len(_NODES) - 1)), 0, len(_NODES) - 1).astype(int)
+    count = np.bincount(place.ravel(), minlength=len(_NODES))
+    power = np.bincount(place.ravel(), (rest**2).ravel(), minlength=len(_NODES))
+    size = np.sqrt(power / np.maximum(count, 1))
+    shells = _shells()
+    members = np.bincount(shells.ravel(), minlength=_SHELLS)
+    total = np.zeros(_SHELLS)
+    scaled = rest / np.maximum(size[place], 1e-3)
+    for one in scaled:
+        total += np.bincount(shells.ravel(), (np.abs(np.fft.fftn(one)) ** 2).ravel(), minlength=_SHELLS)
+    amplitude = np.sqrt(total / np.maximum(members * len(crops), 1))
+    # Scaled so that a field has variance 1 over the crop.
+    return size, amplitude / np.sqrt((amplitude[shells] ** 2).mean())
+
+
+def _field(spectrum: Array, rng: np.random.Generator) -> Array:
+    """A Gaussian random field of a crop's size, variance about 1."""
+    white = rng.standard_normal((SIZE, SIZE, SIZE))
+    return np.asarray(np.fft.ifftn(np.fft.fftn(white) * spectrum[_shells()]).real, np.float32)

@@ -1,0 +1,327 @@
+"""Lesions from a learned model, brought to a subject's anatomy.
+
+1. What to make is drawn from the statistics of real lesions (:mod:`.arrangement`), following the request.
+2. The model draws a crop for each cluster; one that lies outside the standard brain is drawn again.
+3. The anatomy's correspondence brings the signed distance over, and the cluster's **level set is chosen
+   there**: the level at which the parenchyma inside has the volume drawn or asked for. The volume at level
+   zero is recorded beside it. A crop that needs a level far from zero is drawn again.
+4. Pieces under 10 mm^3 are left out, sides that were not asked for are cut off, and what came out is measured
+   and compared with the request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...anatomy.anatomy import Anatomy
+from ...errors import BadInputError, StrokeSynthError
+from ...modelfolder import ModelFolder, open_model
+from ..lesion import Lesion, LesionRequest
+from ..masks import LACUNAR_ML, MALIGNANT_ML
+from ..placing import Box, box_of_standard_region, grid_of_box
+from ..statistics import SMALLEST_COUNTED_ML, describe, pieces
+from ..territories import (
+    ARTERIES,
+    SIDES,
+    Site,
+    Territory,
+    TerritoryAtlas,
+    find_territory,
+    standard_points_of_voxels,
+)
+from .arrangement import MOST_CLUSTERS, Arrangement, Ask
+from .crops import REACH, arteries_at, conditions, crop_grid, crop_points, voxel_mm
+from .registry import LESION_KINDS, crop_model
+
+Array = npt.NDArray[Any]
+
+VOLUME_TOLERANCE = 0.1
+TRIES = 60
+#: Draws of one cluster before the arrangement is drawn anew.
+CROP_TRIES = 6
+#: Share of a crop's lesion that must lie in the solid standard brain.
+LEAST_INSIDE = 0.85
+#: Furthest level from zero (share of the clipped distance): beyond, the shape would not be the model's.
+FURTHEST_LEVEL = 0.6
+#: Clusters of less than this (ml) are not drawn: they would be dust.
+SMALLEST_CLUSTER_ML = 0.015
+#: An asked-for territory holds at least this share of the lesion.
+LEAST_IN_TERRITORY = 0.5
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """One cluster on the anatomy."""
+
+    box: Box
+    mask: Array
+    level: float
+    before_ml: float
+    asked_ml: float
+
+
+class LearnedLesions:
+    """Source of lesions from a trained model.
+
+    Parameters
+    ----------
+    model
+        Folder of a lesion model, or the name of a shipped one.
+    atlas
+        Territories; the shipped ones when None.
+    """
+
+    def __init__(self, model: Path | str | ModelFolder, atlas: TerritoryAtlas | None = None) -> None:
+        folder = model if isinstance(model, ModelFolder) else open_model(model, *LESION_KINDS)
+        self.model = folder
+        self.name = f"learned ({folder.kind})"
+        self._atlas = atlas or TerritoryAtlas.load()
+        arrays = folder.arrays()
+        try:
+            self._arrangement = Arrangement(_under("arrangement/", arrays))
+            self._crops = crop_model(folder.kind, _under("shape/", arrays))
+        except KeyError as error:
+            raise BadInputError(f"{folder.path}: {error} is missing; copy the model again.") from error
+        self.rejections = 0
+
+    def draw(self, anatomy: Anatomy, request: LesionRequest, rng: np.random.Generator) -> Lesion:
+        """Draw one lesion; see :class:`~StrokeSynthLib.lesions.lesion.LesionSource`."""
+        territory = _checked(request)
+        room_ml = float(anatomy.parenchyma.sum() * anatomy.grid.voxel_ml)
+        if room_ml <= 0:
+            raise StrokeSynthError(f"{anatomy.name}: has no gray or white matter; give another anatomy.")
+        problem = "no shape fitted the brain there"
+        for _ in range(TRIES):
+            asks = self._asks(request, territory, room_ml, rng)
+            placed = self._placed(anatomy, asks, request, room_ml, rng)
+            if placed is None:
+                self.rejections += 1
+                continue
+            lesion, site = self._described(anatomy, asks, placed, request)
+            mismatch = _mismatch(lesion, site, request, territory)
+            if mismatch is None:
+                return lesion
+            problem = mismatch
+            self.rejections += 1
+        raise StrokeSynthError(
+            f"{anatomy.name}: no lesion as asked for after {TRIES} tries ({problem}); "
+            "ask for another volume, number or territory, or use the procedural lesions."
+        )
+
+    def _asks(
+        self, request: LesionRequest, territory: Territory | None, room_ml: float, rng: np.random.Generator
+    ) -> list[Ask]:
+        """What shall be made."""
+        solid = float(self._atlas.statistics["solid_brain_ml"])
+        least, most = 1, min(request.number or MOST_CLUSTERS, MOST_CLUSTERS)
+        low, high = 0.02 / solid, 1.0
+        if territory is not None and territory.pattern == "malignant":
+            low = MALIGNANT_ML / solid
+        if territory is not None and territory.pattern == "lacunar":
+            high, most = 0.7 * LACUNAR_ML / solid, request.number or (2 if request.side == "both" else 1)
+            least = most = min(most, MOST_CLUSTERS)
+        if territory is not None and territory.pattern == "embolic":
+            least = 4
+        if request.side == "both" and request.number != 1:
+            least = max(least, 2)
+        share = None if request.volume_ml is None else request.volume_ml / room_ml
+        return self._arrangement.draw(
+            request, territory.parts if territory else None, (low, high), share, max(most, least), least,
+            self._atlas, rng,
+        )  # fmt: skip
+
+    def _placed(
+        self, anatomy: Anatomy, asks: list[Ask], request: LesionRequest, room_ml: float,
+        rng: np.random.Generator,
+    ) -> list[_Placed] | None:  # fmt: skip
+        """Every cluster on the anatomy, apart from each other; None when the largest finds no place."""
+        taken = np.zeros(anatomy.labels.shape, bool)
+        placed: list[_Placed] = []
+        owed = 0.0
+        for number, ask in enumerate(asks):
+            volume = ask.share * room_ml
+            if number and volume < SMALLEST_CLUSTER_ML:
+                owed += volume
+                continue
+            cluster = self._cluster(anatomy, ask, volume, request, taken, rng)
+            if cluster is None and number == 0:
+                return None
+            if cluster is None:
+                self.rejections += 1
+                owed += volume
+                continue
+            taken[cluster.box] |= cluster.mask
+            placed.append(cluster)
+        # A satellite that found no place leaves the lesion smaller by that little, or it is drawn again.
+        asked = sum(ask.share for ask in asks) * room_ml
+        return placed if owed <= 0.5 * VOLUME_TOLERANCE * asked else None
+
+    def _cluster(
+        self, anatomy: Anatomy, ask: Ask, volume_ml: float, request: LesionRequest, taken: Array,
+        rng: np.random.Generator,
+    ) -> _Placed | None:  # fmt: skip
+        solid = float(self._atlas.statistics["solid_brain_ml"])
+        center, step = np.array(ask.center), voxel_mm(ask.extent_mm)
+        points = crop_points(center, step)
+        arteries = _arteries(center, ask, self._atlas)
+        told = conditions(center, ask.extent_mm, max(ask.share * solid, 0.01), arteries)
+        brain = self._atlas.sample(self._atlas.brain[None].astype(np.float32), points)[0] >= 127.5
+        for _ in range(CROP_TRIES):
+            crop = self._crops.draw(told[None], rng)[0]
+            inside = crop.ravel() > 0
+            if not inside.any() or brain[inside].mean() < LEAST_INSIDE:
+                continue
+            placed = self._level(anatomy, crop, ask, volume_ml, request, taken)
+            if placed is not None:
+                return placed
+        return None
+
+    def _level(
+        self, anatomy: Anatomy, crop: Array, ask: Ask, volume_ml: float, request: LesionRequest, taken: Array
+    ) -> _Placed | None:
+        """A crop on the anatomy at the level that gives the volume; None when that is far from its own."""
+        grid = crop_grid(np.array(ask.center), voxel_mm(ask.extent_mm), ask.right)
+        corners = grid.corners()
+        box = box_of_standard_region(anatomy, corners.min(axis=0), corners.max(axis=0), 2.0)
+        if box is None:
+            return None
+        onto = grid_of_box(anatomy, box)
+        # Outside the crop the pull gives 0, which after the shift means far outside the lesion.
+        field = anatomy.pull(crop + 1.0, grid, onto=onto) - 1.0
+        free = anatomy.parenchyma[box] & ~taken[box] & (field > -FURTHEST_LEVEL)
+        before_ml = float((free & (field > 0)).sum() * anatomy.grid.voxel_ml)
+        free = _on_side(anatomy, box, free, request)
+        wanted = round(volume_ml / anatomy.grid.voxel_ml)
+        smallest = max(1, int(np.ceil(SMALLEST_COUNTED_ML / anatomy.grid.voxel_ml - 1e-6)))
+        wanted, level = max(wanted, smallest), 0.0
+        mask = np.zeros_like(free)
+        # Dust that is left out makes room, which a second and third choice of the level fills.
+        for _ in range(3):
+            values = field[free]
+            if values.size < wanted:
+                return None
+            level = float(np.partition(values, values.size - wanted)[values.size - wanted])
+            if abs(level) > FURTHEST_LEVEL:
+                return None
+            mask = free & (field >= level)
+            labels, counts = pieces(mask)
+            dust = mask & (counts < smallest)[labels]
+            if not dust.any():
+                break
+            free, mask = free & ~dust, mask & ~dust
+        return _Placed(box, mask, level, before_ml, volume_ml) if mask.any() else None
+
+    def _described(
+        self, anatomy: Anatomy, asks: list[Ask], placed: list[_Placed], request: LesionRequest
+    ) -> tuple[Lesion, Site]:
+        whole = np.zeros(anatomy.labels.shape, bool)
+        for cluster in placed:
+            whole[cluster.box] |= cluster.mask
+        if request.number is not None:
+            whole = _largest_pieces(whole, request.number)
+        numbers = describe(whole, anatomy.grid.spacing)
+        site = self._atlas.site(whole, anatomy)
+        record = {
+            "source": "learned", "kind": self.model.kind, "model": self.model.hash,
+            "territory": site.territory, "part": site.part, "side": site.side,
+            "volume_ml": round(numbers.volume_ml, 4), "components": numbers.components, "loss": 0.0,
+            "volume_at_level_zero_ml": round(sum(c.before_ml for c in placed), 4),
+            "clusters": [
+                {"center_mm": [round(v, 1) for v in ask.center], "right": ask.right,
+                 "extent_mm": round(ask.extent_mm, 1)} for ask in asks
+            ],
+            "levels": [round(c.level * REACH, 3) for c in placed],
+        }  # fmt: skip
+        return Lesion(whole, record), site
+
+
+def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    found = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+    if not found:
+        raise KeyError(prefix)
+    return found
+
+
+def _checked(request: LesionRequest) -> Territory | None:
+    """The territory asked for, after the rest was found in order."""
+    if request.side is not None and request.side not in SIDES:
+        raise BadInputError(f"--side {request.side}: is not known; choose {', '.join(SIDES)}.")
+    if request.volume_ml is not None and not 0.01 <= request.volume_ml < 2000.0:
+        raise BadInputError(
+            f"--volume-ml {request.volume_ml:g}: give a volume of 0.01 to 2000 ml, less than the brain."
+        )
+    if request.number is not None and not 1 <= request.number <= 200:
+        raise BadInputError(f"--number {request.number}: give 1 to 200.")
+    if request.territory is None:
+        return None
+    territory = find_territory(request.territory)
+    if territory.pattern == "border-zone":
+        raise StrokeSynthError(
+            "The learned lesions know no border-zone infarcts, as masks do not tell them; "
+            "use the procedural lesions, or another territory."
+        )
+    return territory
+
+
+def _arteries(center: Array, ask: Ask, atlas: TerritoryAtlas) -> Array:
+    """Shares of the arteries to expect: what lies around the center, most of it of the artery drawn.
+
+    Real clusters lie with four fifths and more in one artery; a ball around their center does not.
+    """
+    offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 3, indexing="ij")).reshape(3, -1)
+    around = arteries_at(center[:, None] + offsets * ask.extent_mm / 3.0, atlas)
+    names = list(ARTERIES)
+    main = names.index(ask.artery) if ask.artery else int(around.argmax())
+    rest = around.copy()
+    rest[main] = 0.0
+    share = max(float(around[main]), 0.85)
+    return np.asarray(
+        np.where(np.arange(len(names)) == main, share, rest / max(rest.sum(), 1e-6) * (1 - share))
+    )
+
+
+def _on_side(anatomy: Anatomy, box: Box, free: Array, request: LesionRequest) -> Array:
+    """Voxels of a box on the side asked for."""
+    if request.side not in ("left", "right") or not free.any():
+        return free
+    voxels = np.array(np.nonzero(free))
+    first = np.array([s.start for s in box])[:, None]
+    left = standard_points_of_voxels(voxels + first, anatomy)[0] < 0
+    wanted = left if request.side == "left" else ~left
+    kept = np.zeros_like(free)
+    kept[tuple(voxels[:, wanted])] = True
+    return kept
+
+
+def _largest_pieces(mask: Array, number: int) -> Array:
+    """The largest pieces of a mask, as many as asked for."""
+    labels, counts = pieces(mask)
+    if (counts > 0).sum() <= number:
+        return mask
+    kept = np.zeros(counts.size, bool)
+    kept[np.argsort(counts)[::-1][:number]] = True
+    kept[0] = False
+    return np.asarray(kept[labels])
+
+
+def _mismatch(lesion: Lesion, site: Site, request: LesionRequest, territory: Territory | None) -> str | None:
+    record = lesion.record
+    volume = float(record["volume_ml"])
+    if request.volume_ml is not None and abs(volume / request.volume_ml - 1) > VOLUME_TOLERANCE:
+        return f"{volume:.2f} ml instead of {request.volume_ml:.2f}"
+    if request.number is not None and record["components"] != request.number:
+        return f"{record['components']} lesions instead of {request.number}"
+    if request.side is not None and record["side"] != request.side:
+        return f"side {record['side']} instead of {request.side}"
+    if territory is None:
+        return None
+    if territory.pattern == "embolic":
+        largest = max(sum(site.shares[p] for p in parts) for parts in ARTERIES.values())
+        return None if record["components"] >= 4 and largest < 0.8 else "not spread over several territories"
+    inside = sum(site.shares[part] for part in territory.parts)
+    return None if inside >= LEAST_IN_TERRITORY else f"{inside:.0%} in {territory.name}"

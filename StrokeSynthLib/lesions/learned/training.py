@@ -1,0 +1,206 @@
+"""Training of a lesion model: masks are screened and cut into clusters, a kind is fitted, the folder written.
+
+People are split first: those named to be held out take no part in anything, statistics of site and size
+included. By default these are the people of the project's own test list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import BadInputError
+from ...modelfolder import ModelFolder, save_model
+from ...progress import Progress, ProgressEvent, silent
+from ..masks import MaskFolder, held_out_names, person_of
+from ..territories import TerritoryAtlas
+from .arrangement import Arrangement
+from .card import lesion_card
+from .crops import CONDITIONS, FILLED, GAP_MM, REACH, SIZE, Cluster, clusters_of
+from .options import LesionTrainingOptions
+from .registry import LESION_KINDS
+
+Array = npt.NDArray[Any]
+
+#: Fewer people tell nothing about lesions.
+LEAST_PEOPLE = 8
+
+#: Fits a kind: clusters, folder, options, fingerprint, progress -> arrays, facts, minutes.
+Fit = Callable[
+    [Sequence[Cluster], Path, LesionTrainingOptions, str, Progress],
+    tuple[dict[str, Array], dict[str, Any], float],
+]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from.
+
+    Parameters
+    ----------
+    lesions
+        Clusters of each person's mask, the largest first.
+    persons
+        Their names.
+    screened_out
+        Masks that were not used, by reason.
+    held_out
+        Number of masks in the folder that were left out because of whom they belong to.
+    """
+
+    lesions: Sequence[Sequence[Cluster]]
+    persons: Sequence[str]
+    screened_out: Mapping[str, int]
+    held_out: int
+
+    @property
+    def clusters(self) -> list[Cluster]:
+        """All of them."""
+        return [cluster for lesion in self.lesions for cluster in lesion]
+
+
+def gather(masks: Path, held_out: Sequence[str] | None, progress: Progress = silent) -> Material:
+    """Screen the masks of a folder and cut them into clusters.
+
+    Parameters
+    ----------
+    masks
+        Folder of masks in standard space.
+    held_out
+        People whose masks take no part; the project's test list when None.
+
+    Raises
+    ------
+    BadInputError
+        When the folder is missing or too few people are left.
+    """
+    folder, atlas = MaskFolder(masks), TerritoryAtlas.load()
+    left_out = set(held_out_names() if held_out is None else held_out)
+    paths = [path for path in folder.paths if person_of(path) not in left_out]
+    lesions, persons = [], []
+    for done, path in enumerate(paths):
+        progress(ProgressEvent("Reading masks", done, len(paths)))
+        mask = folder.open(path)
+        if mask is None:
+            continue
+        clusters = sorted(
+            clusters_of(mask.unpacked(), mask.grid, mask.name, atlas), key=lambda c: -c.volume_ml
+        )
+        if clusters:
+            lesions.append(clusters)
+            persons.append(mask.name)
+    progress(ProgressEvent("Reading masks", len(paths), len(paths)))
+    if len(set(persons)) < LEAST_PEOPLE:
+        raise BadInputError(
+            f"{masks}: {len(set(persons))} usable masks are left for training; at least {LEAST_PEOPLE} are "
+            "needed; add masks."
+        )
+    reasons = dict(Counter(folder.screening.rejected.values()))
+    return Material(lesions, persons, reasons, len(folder.paths) - len(paths))
+
+
+def train_lesions(
+    kind: str,
+    masks: Path | str,
+    out: Path | str,
+    options: LesionTrainingOptions | None = None,
+    held_out: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> ModelFolder:
+    """Train a lesion model on a folder of masks and write its folder.
+
+    Parameters
+    ----------
+    kind
+        One of :data:`.registry.LESION_KINDS`.
+    masks
+        Folder of lesion masks in standard space (MNI152), one file a person.
+    out
+        Model folder to write.
+    held_out
+        People whose masks take no part; the project's test list when None.
+
+    Raises
+    ------
+    BadInputError
+        When the masks cannot be used, or a state to resume is of another training.
+    CancelledError
+        When ``progress`` raises it; a GAN's state is kept for ``resume``.
+    """
+    if kind not in LESION_KINDS:
+        raise BadInputError(f"--kind {kind}: is not known; choose one of {', '.join(LESION_KINDS)}.")
+    return train_on(kind, gather(Path(masks), held_out, progress), Path(out), options, progress)
+
+
+def train_on(
+    kind: str, material: Material, out: Path, options: LesionTrainingOptions | None, progress: Progress
+) -> ModelFolder:
+    """Train on what was gathered."""
+    options = options or LesionTrainingOptions()
+    atlas = TerritoryAtlas.load()
+    arrangement = Arrangement.fit(material.lesions, atlas)
+    arrays, facts, minutes = _fits()[kind](
+        material.clusters, out, options, fingerprint(kind, material, options), progress
+    )
+    kept = {f"arrangement/{n}": v for n, v in arrangement.arrays.items()}
+    kept |= {f"shape/{n}": _halved(v) for n, v in arrays.items()}
+    config = {"crop": {"size": SIZE, "filled": FILLED, "reach": REACH, "gap_mm": GAP_MM},
+              "conditions": list(CONDITIONS)}  # fmt: skip
+    training = {
+        "people": len(set(material.persons)),
+        "clusters": len(material.clusters),
+        "held_out_masks": material.held_out,
+        "screened_out": dict(material.screened_out),
+        "options": options.record(),
+        "territories": atlas.hash,
+        **facts,
+    }
+    return save_model(
+        out, kind=kind, config=config, training=training, arrays=kept,
+        card=lesion_card(kind, training, minutes),
+    )  # fmt: skip
+
+
+def fingerprint(kind: str, material: Material, options: LesionTrainingOptions) -> str:
+    """Short hash of everything that a training must share with the one it continues."""
+    settled = replace(options, minutes=None).record()
+    value = [kind, settled, list(material.persons), len(material.clusters)]
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _fits() -> dict[str, Fit]:
+    """How each kind is fitted; PyTorch is imported for the kinds that need it."""
+
+    def shape(
+        clusters: Sequence[Cluster], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
+    ) -> tuple[dict[str, Array], dict[str, Any], float]:
+        from .shape import fit_shape
+
+        start = time.monotonic()
+        progress(ProgressEvent("Training", 0, 1))
+        arrays = fit_shape(clusters, options.modes)
+        progress(ProgressEvent("Training", 1, 1))
+        return arrays, {"steps": 1, "modes": len(arrays["modes"])}, (time.monotonic() - start) / 60.0
+
+    def wgan(
+        clusters: Sequence[Cluster], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
+    ) -> tuple[dict[str, Array], dict[str, Any], float]:
+        from .wgan_training import train_wgan
+
+        return train_wgan(clusters, out, options, mark, progress)
+
+    return {"shape": shape, "wgan": wgan}
+
+
+def _halved(values: Array) -> Array:
+    """Large float arrays with 16 bits; small tables and counts as they are."""
+    return values.astype(np.float16) if values.dtype.kind == "f" and values.size > 4096 else values
