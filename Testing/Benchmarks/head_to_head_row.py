@@ -1,0 +1,375 @@
+"""The pieces of one row of the head-to-head; see :mod:`.head_to_head`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from StrokeSynthLib.cohort.case import Case
+from StrokeSynthLib.cohort.layouts import open_cohort
+from StrokeSynthLib.cohort.load import load_case
+from StrokeSynthLib.errors import StrokeSynthError
+from StrokeSynthLib.evaluate import realism
+from StrokeSynthLib.evaluate.agreement import score
+from StrokeSynthLib.evaluate.recoverable import recoverable
+from StrokeSynthLib.files import read_json, write_json
+from StrokeSynthLib.modelfolder import open_model
+from StrokeSynthLib.pipeline.database import DatabaseRecipe, make_database
+from StrokeSynthLib.pipeline.diversity import pairwise_ssim, seed_diversity
+from StrokeSynthLib.progress import ProgressEvent
+from StrokeSynthLib.randomness import generator
+from StrokeSynthLib.schema import INTRACRANIAL
+from StrokeSynthLib.segment.options import TrainingOptions
+from StrokeSynthLib.segment.registry import open_segmenter, train_segmenter
+from StrokeSynthLib.translate.options import TranslatorOptions
+from StrokeSynthLib.translate.proposal import Proposer
+from StrokeSynthLib.translate.registry import TRANSLATORS, open_translator, train_translator
+from StrokeSynthLib.translate.translator import Translator
+from Testing.Benchmarks.head_to_head import CLINICAL, SAMPLING_STEPS, WIDTHS
+
+if TYPE_CHECKING:
+    from Testing.Benchmarks.head_to_head import Plan
+
+Array = npt.NDArray[Any]
+Piece = Callable[["Plan", str, int], dict[str, Any]]
+#: Seeds of the images in the picture, and of the diversity between seeds.
+SEEDS = (0, 1, 2)
+#: Maps on which seeds are compared; SSIM of a volume takes seconds.
+DIVERSITY_MAPS = 3
+#: Volume (ml) of the lesion in the picture, about.
+SHOWN_ML = 25.0
+#: Values of each class and case that histograms are made of.
+_MOST_VALUES = 4000
+
+
+def pieces_of(plan: Plan, kind: str, stage: str) -> dict[str, Piece]:
+    """What a stage of a row consists of, in order."""
+    arms = (CLINICAL,) if kind == CLINICAL else plan.arms
+    pieces: dict[str, dict[str, Piece]] = {
+        "train": {"training": training},
+        "database": {"database": database},
+        "utility": {f"utility {arm}": _utility(arm) for arm in arms},
+        "score": {"images": images, "features": features, "seeds": seeds, "picture": picture},
+    }
+    return pieces[stage]
+
+
+def _show(event: ProgressEvent) -> None:
+    if event.total and event.done % max(event.total // 10, 1) == 0:
+        values = {name: round(value, 4) for name, value in event.values.items()}
+        print(event.stage, event.done, event.total, values or "", flush=True)
+
+
+def model_folder(plan: Plan, kind: str, seed: int) -> Path:
+    """Where a row's translator lies."""
+    return plan.work / "translators" / f"{kind}-{seed}"
+
+
+class _Clock:
+    """CPU seconds of a training, over interruptions."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.before = float(read_json(path)["cpu_s"]) if path.is_file() else 0.0
+        self._started = time.process_time()
+        self._kept = time.monotonic()
+
+    def keep(self) -> None:
+        """Write down what was spent."""
+        now = time.process_time()
+        self.before += now - self._started
+        self._started, self._kept = now, time.monotonic()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, {"cpu_s": self.before})
+
+    def show(self, event: ProgressEvent) -> None:
+        """Report, and write down now and then."""
+        _show(event)
+        if time.monotonic() - self._kept > 30:
+            self.keep()
+
+
+def _opened(plan: Plan, kind: str, seed: int) -> Translator:
+    return open_translator(model_folder(plan, kind, seed), "cpu", sampling_steps=SAMPLING_STEPS.get(kind))
+
+
+def training(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+    """Train the translator on the clinic."""
+    options = TranslatorOptions(
+        seed=seed, steps=plan.steps, minutes=plan.minutes,
+        width=plan.width or WIDTHS.get(kind, TranslatorOptions.width), resume=True, device="cpu", threads=1,
+    )  # fmt: skip
+    out = model_folder(plan, kind, seed)
+    clock = _Clock(plan.work / "clocks" / f"{kind}-{seed}.json")
+    if not (out / "model.json").is_file():
+        train_translator(kind, plan.clinic(seed), out, options, clock.show)
+        clock.keep()
+    record = open_model(out).training
+    known = {name: record[name] for name in ("steps", "seconds", "parameters") if name in record}
+    megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    return known | {"cpu_s": round(clock.before, 1), "megabytes": round(megabytes, 2)}
+
+
+def _drawn(plan: Plan, kind: str, seed: int) -> tuple[list[Case], float]:
+    """As many images as there are maps, and CPU seconds for one.
+
+    On the maps and lesions of test cases; a translator that mixes real cases proposes its own.
+    """
+    controls = [load_case(files) for files in plan.drawn_on()]
+    if kind == CLINICAL:
+        with_lesion = [case for case in map(load_case, plan.clinic(seed)) if case.lesion_ml]
+        order = generator(seed, "real against real").permutation(len(with_lesion))
+        return [with_lesion[i] for i in order[: len(controls)]], 0.0
+    translator = _opened(plan, kind, seed)
+    made, started = [], time.process_time()
+    for number, case in enumerate(controls):
+        image_seed = 1000 * seed + number
+        if isinstance(translator, Proposer) and TRANSLATORS[kind].needs_background:
+            proposal = translator.propose(image_seed)
+            semantic_map, lesion, drawn = proposal.semantic_map, proposal.lesion, proposal.images
+        else:
+            assert case.semantic_map is not None
+            semantic_map, lesion = case.semantic_map, case.lesion
+            drawn = translator.translate(semantic_map, lesion, seed=image_seed)
+        made.append(
+            Case(case.name, case.person, drawn.dwi, drawn.adc, drawn.b0, lesion, semantic_map, drawn.b_value)
+        )
+    return made, (time.process_time() - started) / len(made)
+
+
+def images(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+    """Realism, lesion fidelity and time of images; no image is refused here."""
+    made, seconds = _drawn(plan, kind, seed)
+    controls = [load_case(files) for files in plan.drawn_on()]
+    found = [recoverable(c.dwi, c.adc, _map(c), _lesion(c)) for c in made]
+    contrasts = [realism.lesion_contrast(case) for case in made]
+    return {
+        "seconds_per_volume": round(seconds, 2),
+        "recoverable": round(float(np.mean([f.recovered for f in found])), 4),
+        "dwi_auc": round(float(np.nanmean([f.dwi_auc for f in found])), 4),
+        "adc_auc": round(float(np.nanmean([f.adc_auc for f in found])), 4),
+        "contrast": {
+            name: round(float(np.nanmedian([getattr(c, name) for c in contrasts])), 4)
+            for name in ("dwi_surround", "adc_surround", "dwi_contralateral", "adc_contralateral")
+        },
+        "histograms": {name: _histograms(made, controls, name) for name in ("dwi", "adc")},
+        "paired_ssim": None if _unpaired(kind) else _paired_ssim(made, controls),
+        "ms_ssim": _ms_ssim(made, seed),
+        "signal_equation": _signal_equation(made),
+    }  # fmt: skip
+
+
+def _unpaired(kind: str) -> bool:
+    """Whether the images are not of the same maps and lesions as the controls."""
+    return kind == CLINICAL or TRANSLATORS[kind].needs_background
+
+
+def _paired_ssim(made: Sequence[Case], controls: Sequence[Case]) -> dict[str, float]:
+    """SSIM of each image to the simulated scan of the same map and lesion, within the brain."""
+    result = {}
+    for channel in ("dwi", "adc"):
+        values = []
+        for case, control in zip(made, controls, strict=True):
+            brain = np.isin(_map(control).canonical().array, INTRACRANIAL)
+            pair = [getattr(c, channel).canonical().array for c in (case, control)]
+            values.append(pairwise_ssim(pair, brain))
+        result[channel] = round(float(np.mean(values)), 4)
+    return result
+
+
+def _map(case: Case) -> Any:
+    assert case.semantic_map is not None
+    return case.semantic_map
+
+
+def _lesion(case: Case) -> Any:
+    assert case.lesion is not None
+    return case.lesion
+
+
+def _signal_equation(made: Sequence[Case]) -> float:
+    """Largest departure of DWI from b0 exp(-b ADC) over the brightest DWI, where ADC is neither 0 nor cut."""
+    worst = 0.0
+    for case in made:
+        assert case.b0 is not None
+        assert case.adc is not None
+        free = (case.adc.array > 0.01) & (case.adc.array < 3.5) & (case.b0.array > 0)
+        expected = case.b0.array * np.exp(-case.b_value / 1000 * case.adc.array)
+        off = np.abs(case.dwi.array - expected)[free]
+        worst = max(worst, float(off.max(initial=0.0)) / float(case.dwi.array.max()))
+    return round(worst, 5)
+
+
+def _histograms(made: Sequence[Case], controls: Sequence[Case], channel: str) -> dict[str, float]:
+    """Wasserstein distance of intensities by class from the controls', in units of tissue's median."""
+    rng = np.random.default_rng(0)
+
+    def pooled(cases: Sequence[Case]) -> dict[str, Array]:
+        values: dict[str, list[Array]] = {}
+        for case in cases:
+            found = realism.intensities_by_class(getattr(case, channel), _map(case), case.lesion)
+            for name, some in found.items():
+                values.setdefault(name, []).append(rng.choice(some, min(some.size, _MOST_VALUES), False))
+        return {name: np.concatenate(parts) for name, parts in values.items()}
+
+    distances = realism.histogram_distances(pooled(made), pooled(controls))
+    return {name: round(value, 4) for name, value in distances.items()}
+
+
+def features(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+    """Distances in two feature spaces, of the shipped segmenter and of texture without training."""
+    made, _ = _drawn(plan, kind, seed)
+    controls = [load_case(files) for files in plan.drawn_on()]
+    from StrokeSynthLib.evaluate.distances import FeatureSet, distances
+    from StrokeSynthLib.evaluate.features import EXTRACTORS, describe
+
+    described = [[describe(case, "cpu") for case in cases] for cases in (made, controls)]
+    result = {}
+    for extractor in EXTRACTORS:
+        sets = [
+            FeatureSet([d.slices[extractor] for d in some], np.stack([d.whole(extractor) for d in some]))
+            for some in described
+        ]
+        result[extractor] = distances(sets[0], sets[1], generator(seed, "features")).to_json()
+    return result
+
+
+def _ms_ssim(made: Sequence[Case], seed: int, pairs: int = 60) -> float:
+    """Mean multi-scale SSIM between cases, of the fullest slice at one size; lower is more diverse."""
+    import torch
+    from monai.metrics import MultiScaleSSIMMetric
+    from scipy.ndimage import zoom
+
+    pictures = []
+    for case in made:
+        dwi, brain = case.dwi.canonical().array, _map(case).canonical().array > 0
+        axis = int(np.argmax(case.dwi.canonical().spacing))
+        index = int(np.argmax(brain.sum(axis=tuple(a for a in range(3) if a != axis))))
+        image, inside = dwi.take(index, axis).astype(np.float32), brain.take(index, axis)
+        rows, columns = (np.flatnonzero(inside.any(axis=a)) for a in (1, 0))
+        cut = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        cut = zoom(cut, (128 / cut.shape[0], 128 / cut.shape[1]), order=1)
+        pictures.append(np.clip(cut / max(float(np.percentile(cut, 99.5)), 1e-6), 0, 1))
+    # Four scales: the window of 11 pixels has to fit into the coarsest picture.
+    metric = MultiScaleSSIMMetric(spatial_dims=2, data_range=1.0, weights=(0.0517, 0.3295, 0.3462, 0.2726))
+    everything = [(i, j) for i in range(len(pictures)) for j in range(i)]
+    chosen = generator(seed, "pairs").permutation(len(everything))[:pairs]
+    values = []
+    for k in chosen:
+        first, second = (torch.from_numpy(pictures[n])[None, None] for n in everything[k])
+        values.append(float(metric(first, second)))
+    return round(float(np.mean(values)), 4)
+
+
+def seeds(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+    """How much images of one map differ with the seed; nothing for one that proposes whole cases."""
+    if _unpaired(kind):
+        return {}
+    translator = _opened(plan, kind, seed)
+    found = []
+    for files in plan.drawn_on()[:DIVERSITY_MAPS]:
+        case = load_case(files)
+        found.append(seed_diversity(translator, _map(case), case.lesion, [s + 10 * seed for s in SEEDS]))
+    return {
+        name: round(float(np.mean([getattr(f, name) for f in found])), 4) for name in ("dwi_ssim", "adc_ssim")
+    }
+
+
+def picture(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+    """Slices for the picture: one map, one lesion, three seeds; kept as arrays below WORK."""
+    from StrokeSynthLib.study.figures import fullest_slice
+
+    cases = [load_case(files) for files in plan.drawn_on()]
+    shown = min(cases, key=lambda c: abs(np.log(max(c.lesion_ml, 1e-3) / SHOWN_ML)))
+    if kind == CLINICAL:
+        drawn = [shown]
+    else:
+        translator = _opened(plan, kind, seed)
+        drawn = []
+        for image_seed in SEEDS:
+            if isinstance(translator, Proposer) and TRANSLATORS[kind].needs_background:
+                made = translator.propose(image_seed)
+                drawn.append(
+                    Case("", "", made.images.dwi, made.images.adc, None, made.lesion, made.semantic_map)
+                )
+            else:
+                out = translator.translate(_map(shown), shown.lesion, seed=image_seed)
+                drawn.append(Case("", "", out.dwi, out.adc, None, shown.lesion, shown.semantic_map))
+    arrays = {}
+    for number, case in enumerate(drawn):
+        index = fullest_slice(_lesion(case).canonical())
+        for name, volume in (
+            ("dwi", case.dwi),
+            ("adc", case.adc),
+            ("lesion", case.lesion),
+            ("map", _map(case)),
+        ):
+            assert volume is not None
+            arrays[f"{name}{number}"] = volume.canonical().array[:, :, index]
+    path = plan.work / "pictures" / f"{kind}-{seed}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)
+    return {"case": shown.name, "lesion_ml": round(shown.lesion_ml, 2), "images": len(drawn)}
+
+
+def _database_folder(plan: Plan, kind: str, seed: int) -> Path:
+    return plan.work / "databases" / f"{kind}-{seed}"
+
+
+def database(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+    """The synthetic cases of a segmenter; where lesions cannot be drawn, they are kept, marked."""
+    out = _database_folder(plan, kind, seed)
+    model = str(model_folder(plan, kind, seed))
+    recipe = DatabaseRecipe(model, seed=7000 + seed, device="cpu", sampling_steps=SAMPLING_STEPS.get(kind))
+    started = time.process_time()
+    failed = ""
+    try:
+        make_database(out, plan.database, recipe, resume=True, progress=_show)
+    except StrokeSynthError as error:
+        failed = str(error)
+        recipe = replace(recipe, keep_unrecoverable=True)
+        make_database(out.with_name(f"{out.name}-kept"), plan.database, recipe, resume=True, progress=_show)
+        out = out.with_name(f"{out.name}-kept")
+    sheet = read_json(out / "datasheet.json")
+    return {
+        "folder": out.name, "failed": failed, "cpu_s": round(time.process_time() - started, 1),
+        "rejection": sheet["rejection"], "lesion_volume_ml": sheet["lesion_volume_ml"],
+    }  # fmt: skip
+
+
+def _utility(arm: str) -> Piece:
+    """Train a segmenter and score it on the test cohort."""
+
+    def stage(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+        clinical, synthetic = plan.clinic(seed), []
+        if arm != CLINICAL:
+            folder = _database_folder(plan, kind, seed)
+            kept = folder.with_name(f"{folder.name}-kept")
+            synthetic = list(open_cohort(kept if kept.is_dir() else folder).cases)
+        if arm == "only":
+            clinical, synthetic = synthetic, []
+        options = TrainingOptions(seed=seed, steps=plan.segmenter_steps, device="cpu", threads=1, resume=True)
+        started = time.process_time()
+        out = plan.work / "segmenters" / f"{kind}-{arm}-{seed}"
+        if not (out / "model.json").is_file():
+            train_segmenter("unet", clinical, synthetic, out, options, _show)
+        spent = time.process_time() - started
+        segmenter = open_segmenter(out, "cpu")
+        scores = {}
+        for files in plan.test():
+            case = load_case(files)
+            found = segmenter.predict(case.dwi, case.adc)
+            values = asdict(score(_lesion(case).array > 0, found.mask.array > 0, case.dwi.spacing))
+            scores[files.name] = {
+                name: None if not np.isfinite(value) else round(float(value), 5)
+                for name, value in values.items()
+            }
+        return {"cpu_s": round(spent, 1), "cases": len(clinical) + len(synthetic), "scores": scores}
+
+    return stage
