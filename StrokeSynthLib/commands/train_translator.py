@@ -24,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="semantic maps of the cases; missing ones are made and kept here",
     )
+    parser.add_argument(
+        "--unlabeled", type=Path, metavar="COHORT",
+        help="examinations without maps or masks to learn from, too (cyclegan)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="MODEL", help="model folder to write")
     parser.add_argument(
         "--width", type=shared.positive_whole, metavar="W", help="channels of the first layer (networks)"
@@ -40,5 +44,5 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         arguments.kind, arguments.cohort, arguments.out, {name: getattr(arguments, name) for name in names},
         console.say, console.progress,
     )  # fmt: skip
-    model = train_translator_on(request, arguments.maps)
+    model = train_translator_on(request, arguments.maps, arguments.unlabeled)
     console.result(f"{model.path}: {model.kind} translator, hash {model.hash[:12]}.", {"hash": model.hash})

@@ -226,11 +226,18 @@ class TrainingRequest:
         return kind(**{n: value for n, value in self.settings.items() if n in names and value is not None})
 
 
-def train_translator_on(request: TrainingRequest, maps: Path | None = None) -> ModelFolder:
-    """Train a translator on the usable cases of a cohort; maps that are missing are kept in ``maps``."""
-    from ..translate.options import TranslatorOptions
-    from ..translate.registry import train_translator
+def train_translator_on(
+    request: TrainingRequest, maps: Path | None = None, unlabeled: Path | None = None
+) -> ModelFolder:
+    """Train a translator on the usable cases of a cohort; maps that are missing are kept in ``maps``.
 
+    ``unlabeled``: a cohort of which the images alone are used, for kinds that can.
+    """
+    from ..translate.options import TranslatorOptions
+    from ..translate.registry import check_unlabeled, train_translator
+
+    if unlabeled is not None:
+        check_unlabeled(request.kind)
     if request.kind not in _NO_NETWORK:
         require("torch", "monai")
     if (done := request.finished()) is not None:
@@ -240,6 +247,11 @@ def train_translator_on(request: TrainingRequest, maps: Path | None = None) -> M
         check_output_folder(maps)
     cases = request.cases(request.cohort, maps, need_lesion=False)
     cases = with_maps(cases, maps, device=options.device, say=request.say, progress=request.progress)
+    if unlabeled is not None:
+        images = request.cases(unlabeled, need_lesion=False)
+        options = replace(
+            options, unlabeled=tuple(replace(files, lesion=None, semantic_map=None) for files in images)
+        )
     return train_translator(request.kind, cases, request.out, options, request.progress)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..cohort.case import Case
+from ..cohort.case import Case, CaseFiles
 from ..errors import BadInputError
 from ..volume import Volume
 
@@ -40,6 +40,8 @@ class TranslatorOptions:
         CPU threads. More than one on a busy machine is slower, not faster.
     map_maker
         Makes the map of a case that lacks one; None: such a case is an error.
+    unlabeled
+        Examinations without map and mask that help to learn what images look like (cyclegan).
     """
 
     seed: int = 0
@@ -52,6 +54,7 @@ class TranslatorOptions:
     device: str = "auto"
     threads: int = 1
     map_maker: MapMaker | None = None
+    unlabeled: tuple[CaseFiles, ...] = ()
 
     def __post_init__(self) -> None:
         if self.dimensions not in (2, 3):

@@ -18,7 +18,8 @@ from .translator import Translator
 class TranslatorKind(NamedTuple):
     """Where a kind lives; imported when used, because torch takes a second and MONAI five.
 
-    ``needs_background``: whether it puts lesions into a patient's own images only, and cannot draw others.
+    ``needs_background``: whether it puts lesions into a patient's own images only, and cannot draw others;
+    ``takes_unlabeled``: whether examinations without map and mask help it to learn.
     """
 
     module: str
@@ -26,6 +27,7 @@ class TranslatorKind(NamedTuple):
     opener: str
     summary: str
     needs_background: bool = False
+    takes_unlabeled: bool = False
 
     def load(self, name: str) -> Callable[..., Any]:
         """The function ``name`` of the kind's module."""
@@ -45,6 +47,13 @@ TRANSLATORS: dict[str, TranslatorKind] = {
     ),
     "rflow": TranslatorKind(
         ".rflow.translator", "train_rflow", "open_rflow", "rectified flow from noise, minutes"
+    ),
+    "cyclegan": TranslatorKind(
+        ".cyclegan.translator",
+        "train_cyclegan",
+        "open_cyclegan",
+        "adversarial networks from unpaired maps and images, minutes",
+        takes_unlabeled=True,
     ),
     "copypaste": TranslatorKind(
         ".copypaste.translator",
@@ -73,10 +82,28 @@ def train_translator(
     entry = TRANSLATORS.get(kind)
     if entry is None:
         raise BadInputError(f"--kind {kind}: is not known; choose one of {', '.join(TRANSLATORS)}.")
+    if options is not None and options.unlabeled:
+        check_unlabeled(kind)
     folder: ModelFolder = entry.load(entry.trainer)(
         cases, Path(out), options or TranslatorOptions(), progress
     )
     return folder
+
+
+def check_unlabeled(kind: str) -> None:
+    """Refuse examinations without maps for a kind that cannot use them.
+
+    Raises
+    ------
+    BadInputError
+        Naming the kinds that can.
+    """
+    able = [name for name, entry in TRANSLATORS.items() if entry.takes_unlabeled]
+    if kind not in able:
+        raise BadInputError(
+            f"--unlabeled: {kind} learns from images with their maps; leave it out, or use --kind "
+            f"{' or '.join(able)}."
+        )
 
 
 def open_translator(

@@ -60,6 +60,29 @@ class Batch:
         return Batch(*(part.to(device) for part in parts))
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a training has, before it is brought to frames.
+
+    Parameters
+    ----------
+    examples, fits
+        The cases with their maps, and what was fitted to each.
+    model
+        Signal statistics over all of them.
+    spacing
+        In plane (mm), of the frames.
+    multiple
+        What the sizes of frames must be multiples of.
+    """
+
+    examples: Sequence[Example]
+    fits: Sequence[tuple[CaseFit, Residuals]]
+    model: SignalModel
+    spacing: float
+    multiple: tuple[int, ...]
+
+
 def frame_mask(labels: Array, filled: Array) -> Array:
     """What the frame must hold: what is filled and not air."""
     mask = filled & (labels > 0)
@@ -72,21 +95,30 @@ def frame_spacing(examples: Sequence[Example]) -> float:
     return max(float(np.median(spacings)), _FINEST)
 
 
-def make_stacks(
-    examples: Sequence[Example], fits: Sequence[tuple[CaseFit, Residuals]], model: SignalModel,
-    target: float, multiple: tuple[int, ...], progress: Progress,
-) -> list[Stack]:  # fmt: skip
+def example_mask(example: Example) -> Array:
+    """What the frame of a training case must hold."""
+    return frame_mask(example.labels, (example.dwi > 0) | (not example.stripped))
+
+
+def common_frames(
+    masks: Sequence[Array], spacings: Sequence[tuple[float, float, float]], material: Material
+) -> list[Frame]:
+    """Frames around masks, all of one in-plane size."""
+    target, multiple = material.spacing, material.multiple
+    pairs = list(zip(masks, spacings, strict=True))
+    tight = [Frame.around(mask, spacing, target, multiple=multiple) for mask, spacing in pairs]
+    least = (max(f.shape[0] for f in tight), max(f.shape[1] for f in tight))
+    return [Frame.around(mask, spacing, target, least, multiple) for mask, spacing in pairs]
+
+
+def make_stacks(material: Material, progress: Progress) -> list[Stack]:
     """Bring all cases to frames of one in-plane size."""
-    masks = [frame_mask(e.labels, (e.dwi > 0) | (not e.stripped)) for e in examples]
-    frames = [
-        Frame.around(m, e.spacing, target, multiple=multiple) for m, e in zip(masks, examples, strict=True)
-    ]
-    least = (max(f.shape[0] for f in frames), max(f.shape[1] for f in frames))
+    examples = material.examples
+    frames = common_frames([example_mask(e) for e in examples], [e.spacing for e in examples], material)
     stacks = []
-    for number, (example, fit, mask) in enumerate(zip(examples, fits, masks, strict=True)):
+    for number, (example, fit, frame) in enumerate(zip(examples, material.fits, frames, strict=True)):
         progress(ProgressEvent("Preparing cases", number, len(examples), example.name))
-        frame = Frame.around(mask, example.spacing, target, least, multiple)
-        stacks.append(_stack(example, *fit, model, frame, number))
+        stacks.append(_stack(example, *fit, material.model, frame, number))
     return stacks
 
 
@@ -114,7 +146,7 @@ def _stack(
 
 def draw_batch(stacks: Sequence[Stack], size: int, depth: int, rng: np.random.Generator) -> Batch:
     """Draw and augment ``size`` slices (``depth`` 1) or blocks of ``depth`` slices."""
-    items = [_draw_item(stacks[int(rng.integers(len(stacks)))], depth, rng) for _ in range(size)]
+    items = [draw_item(stacks[int(rng.integers(len(stacks)))], depth, rng) for _ in range(size)]
     labels = torch.stack([item[0] for item in items])
     images = torch.stack([item[1] for item in items])
     onehot = torch.nn.functional.one_hot(labels.long(), CLASS_COUNT).movedim(-1, 1).float()
@@ -124,9 +156,13 @@ def draw_batch(stacks: Sequence[Stack], size: int, depth: int, rng: np.random.Ge
     return Batch(onehot, images[:, :2], images[:, 2:5], images[:, 5:], noise, b_value)
 
 
-def _draw_item(
+def draw_item(
     stack: Stack, depth: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, tuple[float, float], float]:
+    """Classes and images of ``depth`` slices, mirrored half of the time and warped; noise and b-value.
+
+    The first of the images says where there is any. A head of fewer slices is filled up with empty ones.
+    """
     slices = stack.labels.shape[2]
     if stack.lesion_slices.size and rng.random() < _LESION_SHARE:
         middle = int(rng.choice(stack.lesion_slices))
@@ -138,14 +174,17 @@ def _draw_item(
     if rng.random() < 0.5:
         labels = torch.from_numpy(_MIRROR)[labels.long()].flip(stack.left_right)
         images = images.flip(stack.left_right + 1)
-    labels, images = _warped(labels, images, rng)
+    labels, images = warped(labels, images, rng)
+    lacking = depth - labels.shape[2]
+    if lacking > 0:
+        labels, images = (torch.nn.functional.pad(array, (0, lacking)) for array in (labels, images))
     return labels, images, stack.noise, stack.b_value
 
 
 _MIRROR = np.array([*MIRRORED, LESION], np.uint8)
 
 
-def _warped(labels: Tensor, images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def warped(labels: Tensor, images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Small in-plane rotation, stretch, shear and shift, the same for all slices (x, y, z)."""
     angle = rng.uniform(-_ROTATION, _ROTATION)
     zoom = 1.0 + rng.uniform(-_ZOOM, _ZOOM) + rng.uniform(-_ZOOM, _ZOOM, 2)

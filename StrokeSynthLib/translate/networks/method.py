@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ...device import Device
+from ...progress import Progress
 from ...segment.checkpoint import flatten, load_optimizer, optimizer_tensors, pick
 from ..options import TranslatorOptions
-from .dataset import Stack, draw_batch
+from .dataset import Material, Stack, draw_batch, make_stacks
 from .painter import Painter
 
 _EMA = 0.998
@@ -56,6 +57,11 @@ class Method(ABC):
     @abstractmethod
     def new_painter(cls, options: TranslatorOptions) -> Painter:
         """An untrained painter; its weights follow torch's current seed."""
+
+    @classmethod
+    def stacks(cls, material: Material, options: TranslatorOptions, progress: Progress) -> list[Stack]:
+        """Training cases in their frames; the first has the frame's in-plane size."""
+        return make_stacks(material, progress)
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:

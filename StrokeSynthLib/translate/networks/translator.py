@@ -28,7 +28,7 @@ from ..options import TranslatorOptions
 from ..physics.canvas import Canvas
 from ..physics.mixing import CaseFit, Residuals, fit_case
 from ..physics.model import SignalModel
-from .dataset import frame_mask, frame_spacing, make_stacks
+from .dataset import Material, frame_mask, frame_spacing
 from .frame import Frame
 from .method import Method
 from .painter import Painter
@@ -176,7 +176,7 @@ def train_network(
     spacing = frame_spacing(examples)
     with torch.random.fork_rng(devices=[]):
         multiple = kind.new_painter(options).multiple
-    stacks = make_stacks(examples, fits, model, spacing, multiple, progress)
+    stacks = kind.stacks(Material(examples, fits, model, spacing, multiple), options, progress)
     trained = train(lambda: kind(options, device), stacks, options, device, out, progress)
     record = trained.record | {
         "cases": [e.name for e in examples],
@@ -184,6 +184,7 @@ def train_network(
         "with_lesion": len(model.lesions),
         "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
         "b0_derived_in": [e.name for e in examples if e.b0_derived],
+        **({"unlabeled": [files.name for files in options.unlabeled]} if options.unlabeled else {}),
     }
     config = {
         "network": trained.painter.config(),
@@ -228,6 +229,8 @@ def open_network(
 def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
     """The model's card."""
     network = ", ".join(f"{name} {value}" for name, value in record["network"].items())
+    extra = len(record.get("unlabeled", []))
+    unlabeled = f"and {extra} examinations without map and mask as images alone; " if extra else ""
     lacking = len(record["adc_assumed_in"]), len(record["b0_derived_in"])
     return (
         f"# Translator `{kind.kind}`\n\n"
@@ -242,7 +245,7 @@ def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
         f"{record['seed']}, {minutes:.1f} minutes on {record['device']}; Adam, "
         f"rate {record['learning_rate']}, to zero over the second half; weights averaged.\n\n"
         f"**Data.** {len(record['cases'])} cases, {record['with_lesion']} with a lesion "
-        "(names in `model.json`); "
+        f"(names in `model.json`); {unlabeled}"
         f"ADC taken from the literature in {lacking[0]}, b0 computed in {lacking[1]} of them. "
         "All of them are training cases:\nwhat is held out for testing is decided before, by person.\n\n"
         f"**Known failures.** {kind.failures}\n\n"

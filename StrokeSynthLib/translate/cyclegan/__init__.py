@@ -1,0 +1,1 @@
+"""A translator from unpaired maps and images: cycle-consistent adversarial networks."""
