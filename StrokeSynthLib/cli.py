@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "evaluate",
     "study": "study",
     "export": "export",
+    "audit": "audit",
     "check": "check",
     "mosaic": "mosaic",
     "models": "models",

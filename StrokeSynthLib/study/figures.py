@@ -144,3 +144,28 @@ def score_figure(tables: Mapping[str, Array]) -> bytes:
     axis.set_ylabel("Dice, each test case")
     axis.grid(axis="y", alpha=0.3)
     return _png(figure)
+
+
+def distributions(
+    parts: Sequence[tuple[str, Mapping[str, Array], float | None]],
+) -> bytes:
+    """Histograms side by side: name, values of each group, and where a limit lies (or None)."""
+    figure = _figure(4.4 * len(parts), 2.9)
+    axes = figure.subplots(1, len(parts), squeeze=False)[0]
+    for axis, (name, groups, limit) in zip(axes, parts, strict=True):
+        known = {group: values[np.isfinite(values)] for group, values in groups.items()}
+        every = np.concatenate([*known.values(), np.array([] if limit is None else [limit])])
+        axis.set_xlabel(name, fontsize=8)
+        axis.tick_params(labelsize=7)
+        if not every.size:
+            axis.text(0.5, 0.5, "not measured", ha="center", transform=axis.transAxes, fontsize=8)
+            continue
+        edges = np.linspace(float(every.min()), float(every.max()) + 1e-6, 31)
+        for (group, values), color in zip(known.items(), (PREDICTION_COLOR, REFERENCE_COLOR), strict=False):
+            weights = np.full(values.shape, 1.0 / max(len(values), 1))
+            axis.hist(values, edges, weights=weights, alpha=0.65, label=group, color=color)
+        if limit is not None:
+            axis.axvline(limit, color="#b42318", linewidth=1)
+        axis.set_ylabel("share of cases", fontsize=8)
+        axis.legend(fontsize=7, frameon=False)
+    return _png(figure)

@@ -1,0 +1,76 @@
+"""``strokesynth audit``: are synthetic images like real ones, and copies of none?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import StrokeSynthError
+from . import arguments as shared
+from .console import Console
+
+HELP = "Judge a synthetic cohort: realism, diversity, lesions, and copies of real cases; pass or fail."
+DETAILS = """\
+Every question is answered with its rule, its limit and its control (real cases against
+other people's). The exit status is 0 when none failed, 1 when one did, 2 for bad input.
+Copies are looked for in the whole image and in parts of it, in every channel, whatever
+was done to them: mirrored, scaled, inverted, moved, resliced, noisy, without the skull,
+with another lesion; and in lesion masks. Without --holdout training is split by person,
+and whether images lie closer to training than to unseen cases is not asked. Beside the
+report a page with the pictures is written (REPORT.html). A pass means that what was
+looked for was not found; it is no proof of anonymity."""
+EXAMPLE = "strokesynth audit --synthetic synthetic --training clinical --holdout unseen --out audit.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument(
+        "--synthetic", type=Path, required=True, metavar="COHORT", help="synthetic cases to be judged"
+    )
+    parser.add_argument(
+        "--training", type=Path, required=True, metavar="COHORT", help="real cases that they were made from"
+    )
+    parser.add_argument(
+        "--holdout",
+        type=Path,
+        metavar="COHORT",
+        help="real cases of other people, never shown to the generator",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="REPORT.json", help="report to write")
+    parser.add_argument(
+        "--unmarked", action="store_true", help="take cases that do not say so for synthetic ones"
+    )
+    parser.add_argument(
+        "--utility", type=shared.positive_whole, default=0, metavar="STEPS",
+        help="train a segmenter on synthetic and one on real cases, so many steps each, and compare them on "
+        "held-out cases (minutes to hours)",
+    )  # fmt: skip
+    shared.workers(parser)
+    shared.seed(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Audit, write the report and its page, say the verdict."""
+    from ..files import check_outputs, write_json
+    from ..pipeline.audit import AuditRequest, audit
+    from ..study.audit_page import write_page
+
+    page = arguments.out.with_suffix(".html")
+    check_outputs([arguments.out, page])
+    request = AuditRequest(
+        arguments.synthetic, arguments.training, arguments.holdout, arguments.seed, arguments.device,
+        arguments.workers, arguments.unmarked, arguments.utility,
+    )  # fmt: skip
+    found = audit(request, console.progress)
+    report = found.to_json()
+    write_json(arguments.out, report)
+    write_page(page, found)
+    answers = {True: "pass", False: "FAIL", None: "-"}
+    for finding in found.findings:
+        console.result(f"{answers[finding.passed]:4}  {finding.name}: {finding.sentence}", finding.to_json())
+    console.result(
+        f"{'Passed' if found.passed else 'FAILED'}; report {arguments.out}, page {page}.",
+        {"passed": found.passed, "failed": found.failed},
+    )
+    if not found.passed:
+        raise StrokeSynthError(f"{arguments.synthetic}: did not pass the audit: {', '.join(found.failed)}.")

@@ -1,0 +1,172 @@
+"""How much of one examination is found again in another: correlation of detail, part by part.
+
+Two people's brains in standard space look alike; what is left of each after the average of all (its
+*own detail*: folds, ventricles, lesions) does not. For a pair of images the correlation of own
+detail is taken over the whole brain and over parts of it (sides, front and back, slabs of 24 mm), as a
+copy may be of one hemisphere or some slices only; at the best of shifts of one step (4 mm)
+every way, as registration is not exact; as it is and mirrored. Its sign does not count: an
+inverted scale is a copy as well.
+
+All pairs of two sets are compared at once, by products of matrices, block by block of the brain.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .standard import template
+
+Array = npt.NDArray[Any]
+
+#: Slabs of this many steps (4 mm) across the brain.
+_SLAB = 6
+_STEPS = (-1, 0, 1)
+_SHIFTS = tuple((i, j, k) for i in _STEPS for j in _STEPS for k in _STEPS)
+#: A part that is known in less than this share says nothing.
+_LEAST_KNOWN = 0.6
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How the brain is cut.
+
+    Parameters
+    ----------
+    blocks
+        (voxels,) number of the block that each voxel of the lattice lies in; -1 outside the brain.
+    names
+        Of the parts.
+    members
+        (parts, blocks) 1 where a block belongs to a part.
+    """
+
+    blocks: Array
+    names: tuple[str, ...]
+    members: Array
+
+
+@lru_cache(maxsize=1)
+def parts() -> Parts:
+    """Blocks of left and right, front and back, and slabs; and the parts that they add up to."""
+    head = template()
+    x, y, z = np.meshgrid(*map(head.lattice.axis, range(3)), indexing="ij")
+    inside = head.inside
+    low = int(np.flatnonzero(inside.any(axis=(0, 1)))[0])
+    height = np.round((z - head.lattice.low[2]) / head.lattice.step).astype(int)
+    slab = (height - low) // _SLAB
+    count = int(slab[inside].max()) + 1
+    middle = float(np.median(y[inside]))
+    blocks = np.where(inside, (slab * 2 + (x > 0)) * 2 + (y > middle), -1)
+    every = np.array(list(itertools.product(range(count), (0, 1), (0, 1))))
+    members = {
+        "whole brain": np.ones(len(every), bool),
+        "left side": every[:, 1] == 0,
+        "right side": every[:, 1] == 1,
+        "back": every[:, 2] == 0,
+        "front": every[:, 2] == 1,
+    }
+    members |= {f"slab {number + 1} of {count}": every[:, 0] == number for number in range(count)}
+    return Parts(blocks.ravel(), tuple(members), np.stack(list(members.values())).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Details:
+    """Own detail of some images of one channel.
+
+    Parameters
+    ----------
+    values
+        (images, x, y, z) float32, 0 where nothing is known.
+    """
+
+    values: Array
+
+    @classmethod
+    def of(cls, detail: Sequence[Array], average: Array) -> Details:
+        """What is left of each image's detail without the average (at its best weight)."""
+        values = np.stack(detail).astype(np.float32)
+        known = values != 0
+        shared = np.where(known, average, 0)
+        weight = (values * shared).sum((1, 2, 3)) / np.maximum((shared**2).sum((1, 2, 3)), 1e-6)
+        return cls(values - weight[:, None, None, None] * shared)
+
+
+def average_of(detail: Sequence[Array]) -> Array:
+    """Mean detail where it is known, the same on both sides, so that mirrored copies are no special case."""
+    total = np.zeros(detail[0].shape, np.float64)
+    known = np.zeros(detail[0].shape, np.float64)
+    for each in detail:
+        total += each + each[::-1]
+        known += (each != 0).astype(float) + (each[::-1] != 0)
+    return np.asarray(total / np.maximum(known, 1), np.float32)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Of every pair of two sets: arrays (first, second, parts).
+
+    Parameters
+    ----------
+    correlation
+        Of own detail, without its sign, at the best shift and side; NaN where too little is known of a part.
+    mirrored
+        Whether the mirrored image fits better.
+    """
+
+    correlation: Array
+    mirrored: Array
+
+
+def compare(
+    first: Details, second: Details, step: Callable[[], None] = lambda: None, *,
+    shifts: Sequence[tuple[int, int, int]] = _SHIFTS, flips: Sequence[bool] = (False, True),
+) -> Likeness:  # fmt: skip
+    """Every image of the first set against every one of the second; ``step`` is told of each shift."""
+    cut = parts()
+    order = [np.flatnonzero(cut.blocks == number) for number in range(cut.members.shape[1])]
+    size = np.array([len(block) for block in order], np.float32) @ cut.members.T
+    shape = (len(first.values), len(second.values), len(cut.names))
+    best, mirrored = np.full(shape, -1.0, np.float32), np.zeros(shape, bool)
+    own = _by_block(first.values, order)
+    for flip in flips:
+        turned = second.values[:, ::-1] if flip else second.values
+        for shift in shifts:
+            other = _by_block(np.roll(turned, shift, (1, 2, 3)), order)
+            found = _correlations(own, other, cut.members, size)
+            better = found > best
+            best[better], mirrored[better] = found[better], flip
+            step()
+    best[best < 0] = np.nan
+    return Likeness(best, mirrored)
+
+
+def _by_block(values: Array, order: Sequence[Array]) -> list[tuple[Array, Array, Array]]:
+    """For each block (images, voxels): values, their squares, and whether they are known."""
+    flat = values.reshape(len(values), -1)
+    result = []
+    for block in order:
+        chosen = np.ascontiguousarray(flat[:, block])
+        result.append((chosen, chosen**2, (chosen != 0).astype(np.float32)))
+    return result
+
+
+def _correlations(
+    own: Sequence[tuple[Array, Array, Array]], other: Sequence[tuple[Array, Array, Array]],
+    members: Array, size: Array,
+) -> Array:  # fmt: skip
+    """(first, second, parts), -1 where too little is known."""
+    sums = [
+        (a @ b.T, aa @ known_b.T, known_a @ bb.T, known_a @ known_b.T)
+        for (a, aa, known_a), (b, bb, known_b) in zip(own, other, strict=True)
+    ]
+    product, first, second, known = (np.stack(each, axis=-1) @ members.T for each in zip(*sums, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.abs(product) / np.sqrt(first * second)
+    return np.where((known >= _LEAST_KNOWN * size) & np.isfinite(value), value, -1.0)
