@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,7 @@ def training(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
     return known | {"cpu_s": round(clock.before, 1), "megabytes": round(megabytes, 2)}
 
 
+@lru_cache(maxsize=1)
 def _drawn(plan: Plan, kind: str, seed: int) -> tuple[list[Case], float]:
     """As many images as there are maps, and CPU seconds for one.
 
