@@ -11,7 +11,7 @@ from .console import Console
 HELP = "Make an ischemic lesion inside an arterial territory of one semantic map."
 EXAMPLE = (
     "strokesynth lesion --map map.nii.gz --out mask.nii.gz --territory MCA --side left --volume-ml 20\n"
-    "  strokesynth lesion --map map.nii.gz --out mask.nii.gz --lesions lesions --side right"
+    "  strokesynth lesion --map map.nii.gz --out mask.nii.gz --lesions learned --side right"
 )
 
 
@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--lesions", type=Path, metavar="NAME",
-        help="a lesion model, shipped (lesions, lesions-shape) or your own, or a folder of masks in "
-        "standard space (default: the procedural generator)",
+        help="learned (shipped model), lesions-wgan (another), a model folder of your own, or a folder of "
+        "masks in standard space (default: procedural)",
     )  # fmt: skip
     shared.seed(parser)
 

@@ -52,7 +52,7 @@ def _open_learned(model: Path | None, names: Sequence[str] | None) -> LesionSour
 
 
 #: Name of the learned model that is shipped as the default.
-LEARNED = "lesions"
+LEARNED = "lesions-shape"
 
 #: What can make lesions.
 SOURCES: dict[str, SourceKind] = {
@@ -70,8 +70,8 @@ def open_lesions(folder: Path | str | None = None, names: Sequence[str] | None =
     Parameters
     ----------
     folder
-        Folder of real masks in standard space, folder of a learned model, or the name of a shipped one;
-        None grows lesions procedurally.
+        Folder of real masks in standard space, folder of a learned model, the name of a shipped one, or of a
+        source ("learned" is the shipped default); None grows lesions procedurally.
     names
         People (``sub-1001``) or file stems of a folder of masks to use; all when None.
 
@@ -82,6 +82,8 @@ def open_lesions(folder: Path | str | None = None, names: Sequence[str] | None =
     """
     if folder is None:
         return SOURCES["procedural"].open(None, names)
+    if str(folder) in ("procedural", "learned") and not Path(folder).exists():
+        return SOURCES[str(folder)].open(None, names)
     return SOURCES["learned" if is_model(folder) else "masks"].open(Path(folder), names)
 
 

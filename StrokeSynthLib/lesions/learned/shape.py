@@ -2,8 +2,11 @@
 
 1. Crops are halved to 16^3. Their mean and their first modes (principal components) are kept.
 2. The modes' weights follow the conditions linearly; what is left of them is Gaussian.
-3. What the modes do not hold (the ragged surface) is a Gaussian random field: its spectrum is measured, and
-   its size by how far a voxel lies from the surface, so that no dust arises far from it.
+3. What the modes do not hold (the ragged surface) is a Gaussian random field. Its spectrum and its size are
+   measured for small, medium and large clusters, the size by how far a voxel lies from the surface, so that
+   no dust arises far from it. A Gaussian field of the right size is still less ragged than real surfaces,
+   because real ones are not Gaussian; so its size is scaled until the median sphericity is that of real
+   clusters.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .crops import CONDITIONS, SIZE, Cluster
+from ...randomness import generator
+from ..statistics import describe
+from .crops import CONDITIONS, SIZE, Cluster, voxel_mm
 
 Array = npt.NDArray[Any]
 
@@ -23,6 +28,12 @@ _RIDGE = 3.0
 #: Values of the smooth field at which the size of the rough rest is kept.
 _NODES = np.linspace(-1.0, 1.0, 17)
 _SHELLS = SIZE
+#: Extents (mm) that divide small, medium and large clusters.
+_EXTENTS_MM = (20.0, 50.0)
+_LOG_EXTENT = CONDITIONS.index("log_extent")
+#: Scales of the rough field that are tried, and clusters of each size that they are tried on.
+_GAINS = (0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
+_TRIED = 40
 
 
 def halved(crops: Array) -> Array:
@@ -44,7 +55,7 @@ def doubled(fields: Array) -> Array:
 
 
 def fit_shape(clusters: Sequence[Cluster], modes: int) -> dict[str, Array]:
-    """Arrays of a shape model: mean, modes, regression, spread, rough_size, spectrum."""
+    """Arrays of a shape model: mean, modes, regression, spread, rough_size (3, 17), spectrum (3, 32)."""
     crops = np.stack([c.crop for c in clusters]).astype(np.float32)
     small = halved(crops).reshape(len(crops), -1)
     mean = small.mean(axis=0)
@@ -61,15 +72,49 @@ def fit_shape(clusters: Sequence[Cluster], modes: int) -> dict[str, Array]:
     rest = weights - design @ regression
     covariance = rest.T @ rest / len(rest) + 1e-8 * np.eye(kept)
     smooth = doubled((mean + weights @ basis).reshape(-1, _HALF, _HALF, _HALF).astype(np.float32))
-    size, spectrum = _roughness(crops, smooth)
-    return {
+    sizes = _size_of(np.stack([c.conditions for c in clusters]))
+    # A size that hardly occurs takes what all have.
+    members = [rows if (rows := sizes == s).sum() >= 10 else np.ones_like(rows) for s in range(3)]
+    rough = [_roughness(crops[rows], smooth[rows]) for rows in members]
+    arrays = {
         "mean": mean.astype(np.float16),
         "modes": basis.astype(np.float16),
         "regression": regression.astype(np.float32),
         "spread": np.linalg.cholesky(covariance).astype(np.float32),
-        "rough_size": size.astype(np.float32),
-        "spectrum": spectrum.astype(np.float32),
+        "rough_size": np.stack([size for size, _ in rough]).astype(np.float32),
+        "spectrum": np.stack([spectrum for _, spectrum in rough]).astype(np.float32),
     }
+    gains = [_gain(arrays, [c for c, r in zip(clusters, rows, strict=True) if r], s)
+             for s, rows in enumerate(members)]  # fmt: skip
+    arrays["rough_size"] *= np.array(gains, np.float32)[:, None]
+    return arrays
+
+
+def at_volume(crop: Array, cluster: Cluster) -> Array:
+    """A crop at the level that gives the cluster's volume: boolean."""
+    voxels = round(cluster.volume_ml * 1000.0 / voxel_mm(cluster.extent_mm) ** 3)
+    voxels = min(max(voxels, 1), crop.size)
+    return np.asarray(crop >= np.partition(crop.ravel(), crop.size - voxels)[crop.size - voxels])
+
+
+def _gain(arrays: Mapping[str, Array], clusters: Sequence[Cluster], size: int) -> float:
+    """Scale of the rough field that gives the median sphericity of real clusters of a size."""
+    some = [clusters[i] for i in generator(0, "gain", size).permutation(len(clusters))[:_TRIED]]
+
+    def median(crops: Sequence[Array]) -> float:
+        values = []
+        for crop, cluster in zip(crops, some, strict=True):
+            step = voxel_mm(cluster.extent_mm)
+            values.append(describe(at_volume(crop, cluster), (step, step, step)).sphericity)
+        return float(np.median(values))
+
+    wanted = median([c.crop for c in some])
+    told = np.stack([c.conditions for c in some])
+    found = {}
+    for gain in _GAINS:
+        tried = {**arrays, "rough_size": arrays["rough_size"] * gain}
+        found[gain] = abs(median(list(ShapeModel(tried).draw(told, generator(0, "gain", size)))) - wanted)
+    return min(found, key=found.__getitem__)
 
 
 class ShapeModel:
@@ -85,15 +130,21 @@ class ShapeModel:
         weights = _design(conditions) @ a["regression"] + noise @ a["spread"].T
         fields = (a["mean"] + weights @ a["modes"]).reshape(-1, _HALF, _HALF, _HALF)
         smooth = doubled(fields.astype(np.float32))
-        rough = np.stack([_field(a["spectrum"], rng) for _ in conditions])
-        return np.asarray(
-            np.clip(smooth + rough * np.interp(smooth, _NODES, a["rough_size"]), -1.0, 1.0), np.float32
-        )
+        crops = [
+            field + _field(a["spectrum"][size], rng) * np.interp(field, _NODES, a["rough_size"][size])
+            for field, size in zip(smooth, _size_of(conditions), strict=True)
+        ]
+        return np.asarray(np.clip(np.stack(crops), -1.0, 1.0), np.float32)
 
 
 def _design(conditions: Array) -> Array:
     """(n, 1 + conditions): the regressors."""
     return np.concatenate([np.ones((len(conditions), 1)), conditions[:, : len(CONDITIONS)]], axis=1)
+
+
+def _size_of(conditions: Array) -> Array:
+    """0, 1, 2: small, medium, large."""
+    return np.searchsorted(np.log(_EXTENTS_MM) - 3.4, conditions[:, _LOG_EXTENT])
 
 
 def _shells() -> Array:
