@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from StrokeSynthLib.files import replacing, write_json, write_text
+from StrokeSynthLib.schema import INTRACRANIAL
 from StrokeSynthLib.study.statistics import Estimate, difference, estimate
 from StrokeSynthLib.translate.registry import TRANSLATORS
 from Testing.Benchmarks.head_to_head import CLINICAL
@@ -226,6 +227,15 @@ def _failures(plan: Plan, rows: Rows) -> list[str]:
     return ["## Failures", "\n".join(said)] if said else []
 
 
+def _cut(image: Any, brain: Any) -> Any:
+    """A square around the brain."""
+    ends = [np.flatnonzero(brain.any(axis=a))[[0, -1]] for a in (1, 0)]
+    half = max(int(high - low) for low, high in ends) // 2 + 4
+    middle = [int(low + high) // 2 + half for low, high in ends]
+    padded = np.pad(image, half)
+    return padded[tuple(slice(m - half, m + half) for m in middle)]
+
+
 def draw_picture(plan: Plan, rows: Rows, path: Path) -> None:
     """One map and one lesion: the simulated scan, and three images of every translator; DWI over ADC."""
     import matplotlib
@@ -248,8 +258,9 @@ def draw_picture(plan: Plan, rows: Rows, path: Path) -> None:
             axis.axis("off")
         for number in range(sum(name.startswith("dwi") for name in arrays)):
             dwi, adc, lesion, labels = (arrays[f"{n}{number}"] for n in ("dwi", "adc", "lesion", "map"))
-            brain = labels > 0
-            top = 2.2 * float(np.median(dwi[brain])) if brain.any() else float(dwi.max())
+            brain = np.isin(labels, INTRACRANIAL)
+            dwi, adc, lesion, brain = (_cut(image, brain) for image in (dwi, adc, lesion, brain))
+            top = 2.6 * float(np.median(dwi[brain])) if brain.any() else float(dwi.max())
             for axis, image, high in ((line[2 * number], dwi, top), (line[2 * number + 1], adc, 2.5)):
                 axis.imshow(image.T[::-1, ::-1], cmap="gray", vmin=0, vmax=high, interpolation="nearest")
             if lesion.any():
