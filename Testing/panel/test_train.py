@@ -65,6 +65,21 @@ def test_a_segmenter_needs_lesions_and_a_translator_does_not(host, panel, tmp_pa
     assert section.ui.startButton.enabled
 
 
+def test_lesions_are_learned_from_a_folder_of_masks_which_needs_no_check(host, panel, tmp_path):
+    section = opened(host, panel)
+    give(host, section.ui.cohortEdit, tmp_path)
+    assert "Check the cohort first" in section.ui.startButton.toolTip
+    pick(host, section.ui.kindBox, "shape")
+    assert section.ui.startButton.enabled
+    assert not section.ui.dimensionsBox.enabled
+    command = section.commandLine()
+    assert command.startswith("strokesynth train lesions --kind shape --masks ")
+    assert "--cohort" not in command
+    pick(host, section.ui.kindBox, "wgan")
+    assert section.ui.minutesBox.enabled
+    assert "--dimensions" not in section.commandLine()
+
+
 def test_what_is_not_a_cohort_is_said_at_the_foot(host, panel, tmp_path):
     section = opened(host, panel)
     (tmp_path / "empty").mkdir()
