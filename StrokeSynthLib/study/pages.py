@@ -12,7 +12,8 @@ from ..cohort.case import Case, CaseFiles
 from ..cohort.layouts import open_cohort
 from ..cohort.load import load_case
 from ..schema import CLASSES, LESION_COLOR
-from ..translate.registry import open_translator
+from ..translate.proposal import Proposer
+from ..translate.registry import TRANSLATORS, open_translator
 from ..volume import Volume, read_volume
 from .figures import (
     ADC_LIMITS,
@@ -30,6 +31,9 @@ from .plan import StudyPlan
 from .report import Picture, Section
 from .runner import translator_folder
 from .tables import Result, score_table
+
+#: Proposed cases that are shown of each translator that mixes real ones.
+_PROPOSALS = 5
 
 
 def examples(cases: Sequence[CaseFiles], count: int = 3) -> list[Case]:
@@ -109,6 +113,28 @@ def translators_section(plan: StudyPlan, kinds: Sequence[str], case: Case, cases
     return Section("Translators", (), [Picture(panel_rows([("DWI", dwi_row), ("ADC", adc_row)]), caption)])
 
 
+def mixed_section(plan: StudyPlan, kinds: Sequence[str], cases_number: int) -> Section:
+    """Whole cases that each translator proposes from the images of its own cases."""
+    pictures = []
+    for kind in kinds:
+        translator = open_translator(translator_folder(plan, f"n{cases_number}-seed0", kind), plan.device)
+        if not isinstance(translator, Proposer):
+            continue
+        rows: list[list[Panel]] = [[], []]
+        for seed in range(1, _PROPOSALS + 1):
+            case = translator.propose(seed)
+            index = fullest_slice(case.lesion)
+            outline = {REFERENCE_COLOR: slice_of(case.lesion, index) > 0}
+            limits = display_limits(case.images.dwi, case.semantic_map)
+            rows[0].append(Panel(f"seed {seed}", slice_of(case.images.dwi, index), limits, {}))
+            rows[1].append(Panel("", slice_of(case.images.adc, index), ADC_LIMITS, outline))
+        caption = (
+            f"{kind}: training cases with another case's lesion in them; all lesions outlined in the ADC."
+        )
+        pictures.append(Picture(panel_rows([("DWI", rows[0]), ("ADC", rows[1])]), caption))
+    return Section("Mixed cases", (), pictures)
+
+
 def training_section(results: Sequence[Result], cases_number: int) -> Section:
     """Loss and validation Dice by step, Dice of each test case."""
     chosen = [result for result in results if result["cases"] == cases_number]
@@ -130,8 +156,11 @@ def study_sections(plan: StudyPlan, results: Sequence[Result]) -> list[Section]:
     kinds = [run.arm.translator for run in plan.runs() if run.arm.translator]
     kinds = list(dict.fromkeys([*kinds, *plan.also_fit]))
     sections = [predictions_section(plan, cases, number)]
-    if kinds and cases and cases[0].semantic_map is not None:
-        sections.append(translators_section(plan, kinds, cases[0], number))
+    drawing = [kind for kind in kinds if not TRANSLATORS[kind].needs_background]
+    if drawing and cases and cases[0].semantic_map is not None:
+        sections.append(translators_section(plan, drawing, cases[0], number))
+    if mixing := [kind for kind in kinds if kind not in drawing]:
+        sections.append(mixed_section(plan, mixing, number))
     return [*sections, training_section(results, number)]
 
 
