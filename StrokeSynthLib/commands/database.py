@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on with a database that was begun; finished cases are kept"
     )
     parser.add_argument("--no-contact-sheet", action="store_true", help="leave out the pictures of all cases")
+    _auditing(parser)
     shared.workers(parser)
     parser.add_argument(
         "--scheduler", metavar="ADDRESS",
@@ -68,6 +69,23 @@ def _what(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _auditing(parser: argparse.ArgumentParser) -> None:
+    """Whether the cases are audited when they are made."""
+    group = parser.add_argument_group("audit")
+    group.add_argument(
+        "--audit-against", type=Path, metavar="COHORT",
+        help="audit the finished database against the real cases that the translator was trained on; the "
+        "report is audit.json, its page audit.html, in the database",
+    )  # fmt: skip
+    group.add_argument(
+        "--audit-holdout", type=Path, metavar="COHORT", help="real cases of other people, for the audit"
+    )
+    group.add_argument(
+        "--require-audit", action="store_true",
+        help="fail when the audit is not passed (status 1), and then write no copy for nnU-Net",
+    )  # fmt: skip
+
+
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Make the database and say what came out."""
     from ..cohort.layouts import open_cohort
@@ -75,6 +93,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from ..study.mosaic import write_contact_sheets
 
     recipe = recipe_of(arguments)
+    _check_audit(arguments)
     if arguments.nnunet is not None:
         check_nnunet_copy(arguments.out, arguments.nnunet)
     made = make_database(
@@ -86,11 +105,59 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         parts.append(f"{made.kept} were there already")
     if not arguments.no_contact_sheet:
         write_contact_sheets(open_cohort(arguments.out), arguments.out, progress=console.progress)
+    if arguments.audit_against is not None:
+        parts.append(_audited(arguments, console))
     if arguments.nnunet is not None:
         write_nnunet_copy(arguments.out, arguments.nnunet, console.progress)
         parts.append(f"copied to {arguments.nnunet} as nnU-Net raw")
     parts += [f"{count} {name}" for name, count in made.counts.items() if count]
     console.result("; ".join(parts) + ".", {"made": made.made, "kept": made.kept, **made.counts})
+
+
+def _check_audit(arguments: argparse.Namespace) -> None:
+    """Refuse before hours are spent on the cases what an audit would refuse after them."""
+    from ..cohort.layouts import open_cohort
+    from ..errors import BadInputError, require
+
+    if arguments.audit_against is None:
+        if arguments.require_audit or arguments.audit_holdout is not None:
+            raise BadInputError("--require-audit, --audit-holdout: need --audit-against, the real cases.")
+        return
+    require("torch", "monai")
+    for folder in (arguments.audit_against, arguments.audit_holdout):
+        if folder is not None:
+            open_cohort(folder)
+
+
+def _audited(arguments: argparse.Namespace, console: Console) -> str:
+    """Audit the database and keep report and page in it; what came out, for the last line.
+
+    Raises
+    ------
+    StrokeSynthError
+        When it was required to pass and did not.
+    """
+    from ..errors import StrokeSynthError
+    from ..files import write_json
+    from ..pipeline.audit import AuditRequest, audit
+    from ..study.audit_page import write_page
+
+    out = arguments.out
+    found = audit(
+        AuditRequest(
+            out, arguments.audit_against, arguments.audit_holdout, arguments.seed, arguments.device,
+            arguments.workers,
+        ),
+        console.progress,
+    )  # fmt: skip
+    write_json(out / "audit.json", found.to_json())
+    write_page(out / "audit.html", found)
+    if found.passed:
+        return "audit passed"
+    failed = f"did not pass the audit: {', '.join(found.failed)}; {out / 'audit.html'} says why"
+    if arguments.require_audit:
+        raise StrokeSynthError(f"{out}: {failed}. The cases are still there.")
+    return f"the database {failed}"
 
 
 def recipe_of(arguments: argparse.Namespace) -> DatabaseRecipe:

@@ -17,7 +17,7 @@ from ..cohort.layouts import open_cohort
 from ..cohort.nnunet import nnunet_root
 from ..errors import BadInputError
 from ..files import check_output_folder
-from ..modelfolder import ModelFolder, open_model
+from ..modelfolder import ModelFolder, find_model, open_model
 from ..progress import Progress, silent
 from ..provenance import record
 from ..randomness import generator
@@ -96,14 +96,20 @@ class DatabaseRecipe:
             | {name: value for name, value in named.items() if value is not None},
         }
 
-    def _lesions_named(self) -> str:
+    def lesion_model(self) -> Path | None:
+        """Folder of the model that lesions come from; None where they come from none."""
+        from ..lesions.source import LEARNED, is_model
+
         if self.lesions is None:
-            return "procedural"
-        try:
-            model = open_model(self.lesions)
-        except BadInputError:
-            return self.lesions.name  # masks; whether they can be used is found out when they are opened
-        return f"{self.lesions.name} ({model.kind}, {model.hash})"
+            return None
+        name = Path(LEARNED) if str(self.lesions) == "learned" else self.lesions
+        return find_model(name) if is_model(name) else None
+
+    def _lesions_named(self) -> str:
+        model = self.lesion_model()
+        if model is not None:
+            return f"{self.lesions} ({model.name}, {open_model(model).hash})"
+        return "procedural" if self.lesions is None else self.lesions.name
 
     def anywhere(self) -> DatabaseRecipe:
         """The same for a process that works in another folder: paths are absolute."""
@@ -248,7 +254,7 @@ def make_database(
         recipe.anywhere() if scheduler else recipe, out, cases, stage="Making synthetic cases",
         progress=progress, workers=workers, scheduler=scheduler,
     )  # fmt: skip
-    write_datasheet(out, recipe.model)
+    write_datasheet(out, recipe.model, recipe.lesion_model())
     return made
 
 

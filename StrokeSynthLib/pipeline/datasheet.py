@@ -24,7 +24,7 @@ from .datasheet_page import page
 
 NAME = "datasheet"
 #: What a validator of BIDS shall pass over.
-IGNORED = (f"{NAME}.*", "contact_sheet_*.png")
+IGNORED = (f"{NAME}.*", "contact_sheet_*.png", "audit.*")
 _PERCENTILES = (5, 25, 50, 75, 95)
 COLUMNS = (
     "case", "person", "lesion_ml", "territory", "side", "asked", "images_tested", "lesions_tried",
@@ -96,8 +96,13 @@ class _Sums:
             self.dwi_auc.append(tries[-1]["dwi_auc"])
 
 
-def write_datasheet(out: Path, model: str | Path) -> dict[str, Any]:
+def write_datasheet(out: Path, model: str | Path, lesions: Path | None = None) -> dict[str, Any]:
     """Write the data sheet of the database at ``out``; returns what ``datasheet.json`` holds.
+
+    Parameters
+    ----------
+    model, lesions
+        The translator, and the model that lesions came from, where they came from one.
 
     Raises
     ------
@@ -111,26 +116,34 @@ def write_datasheet(out: Path, model: str | Path) -> dict[str, Any]:
             sums.add(content)
             stream.write("\t".join(_row(name, content)) + "\n")
     description = read_json(out / "dataset_description.json")["StrokeSynth"]
-    content = _content(description, sums, model)
+    content = _content(description, sums, model, lesions)
     write_json(out / f"{NAME}.json", content)
     write_text(out / f"{NAME}.md", page(content, card_of(model)))
     _ignore(out)
     return content
 
 
-def _content(description: Mapping[str, Any], sums: _Sums, model: str | Path) -> dict[str, Any]:
+def _model_entry(model: str | Path) -> dict[str, str]:
     summary = summary_of(model)
+    return {
+        "name": summary.name, "kind": summary.kind, "title": summary.title, "license": summary.license,
+        "hash": summary.hash,
+    }  # fmt: skip
+
+
+def _content(
+    description: Mapping[str, Any], sums: _Sums, model: str | Path, lesions: Path | None
+) -> dict[str, Any]:
+    translator = _model_entry(model)
     count = sums.counts
     settings = dict(description.get("Settings", {}))
     return {
         "synthetic": True,
         "software": f"StrokeSynth {__version__}",
         "asked": settings,
-        "command": command_line(settings, summary.name, count["cases"]),
-        "model": {
-            "name": summary.name, "kind": summary.kind, "title": summary.title, "license": summary.license,
-            "hash": summary.hash,
-        },
+        "command": command_line(settings, translator["name"], count["cases"]),
+        "model": translator,
+        "lesion_model": None if lesions is None else _model_entry(lesions),
         "cases": count["cases"],
         "persons": len(sums.persons),
         "lesion_free": {

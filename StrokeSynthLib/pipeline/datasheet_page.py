@@ -44,8 +44,8 @@ def page(content: Mapping[str, Any], card: str) -> str:
         "## Drawn again",
         _rejection(content["rejection"]),
         "## From what",
-        f"Translator `{model['name']}` (kind {model['kind']}), license: {model['license']}\n\n"
-        f"Model hash: `{model['hash']}`",
+        _model("Translator", model),
+        _model("Lesions", content["lesion_model"]) if content["lesion_model"] else "",
         "Each case's sidecar (`sub-*/dwi/*_trace.json`) has its seed, anatomy, lesion, every try, and the "
         "hashes of map, lesion and model; `datasheet.tsv` has the most important of it, a line a case.",
         "## License and limits",
@@ -56,6 +56,13 @@ def page(content: Mapping[str, Any], card: str) -> str:
         _demoted(card),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _model(what: str, model: Mapping[str, str]) -> str:
+    return (
+        f"{what}: model `{model['name']}` (kind {model['kind']}), license: {model['license']}\n\n"
+        f"Model hash: `{model['hash']}`"
+    )
 
 
 def _outcome(content: Mapping[str, Any]) -> dict[str, str]:

@@ -169,3 +169,55 @@ def test_seeds_differ_and_how_much_is_measured(model: Path) -> None:
         seed_diversity(translator, phantom.map_volume(), None, (1, 1))
     image = np.random.default_rng(0).random(phantom.SHAPE).astype(np.float32)
     assert pairwise_ssim([image, image], image > 0) == pytest.approx(1.0)
+
+
+class Verdict:
+    """An audit that has been done."""
+
+    def __init__(self, passed: bool) -> None:
+        self.passed = passed
+        self.failed = [] if passed else ["image copies"]
+
+    def to_json(self) -> dict[str, bool]:
+        return {"passed": self.passed}
+
+
+@pytest.mark.parametrize(
+    ("passed", "required", "status"), [(True, True, 0), (False, True, 1), (False, False, 0)]
+)
+def test_a_required_audit_that_is_not_passed_ends_it_before_the_copy(
+    database: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passed: bool,
+    required: bool, status: int, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    pytest.importorskip("monai", reason="needs the extra 'train'")
+    asked = []
+    monkeypatch.setattr(
+        "StrokeSynthLib.pipeline.audit.audit",
+        lambda request, progress: asked.append(request) or Verdict(passed),
+    )
+    monkeypatch.setattr("StrokeSynthLib.study.audit_page.write_page", lambda path, found: path.touch())
+    out, copy = tmp_path / "cases", tmp_path / "copy"
+    words = ["database", "--model", str(model), "--cases", "1", "--out", str(out), "--nnunet", str(copy)]
+    words += ["--audit-against", str(database), "--progress", "none", *["--require-audit"] * required]
+    assert main(words) == status
+    assert (asked[0].synthetic, asked[0].training) == (out, database)
+    assert json.loads((out / "audit.json").read_text()) == {"passed": passed}
+    assert copy.exists() == (status == 0)
+    said = "".join(capsys.readouterr())
+    assert ("audit passed" if passed else "did not pass the audit: image copies") in said
+
+
+def test_an_audit_cannot_be_required_of_nothing(model: Path, tmp_path: Path) -> None:
+    words = [
+        "database",
+        "--model",
+        str(model),
+        "--cases",
+        "1",
+        "--out",
+        str(tmp_path / "a"),
+        "--require-audit",
+    ]
+    assert main(words) == 2
+    assert main([*words, "--audit-against", str(tmp_path / "nowhere")]) == 2
+    assert not (tmp_path / "a").exists()
