@@ -58,7 +58,7 @@ class LesionLogic:
 
     def lesionRequest(
         self, dwi: Any, tissue: Any, *, territory: str = "", side: str = "", volumeMl: float = 0.0,
-        number: int = 0, seed: int = 0,
+        number: int = 0, seed: int = 0, generator: str = "",
     ) -> dict[str, Any]:  # fmt: skip
         """Arguments of the worker's operation "lesion"; what is empty or 0 is drawn."""
         return {
@@ -68,6 +68,7 @@ class LesionLogic:
             "volume_ml": volumeMl or None,
             "number": number or None,
             "seed": seed,
+            "lesions": generator or None,
         }
 
     def showLesion(
@@ -95,7 +96,7 @@ class LesionLogic:
 
     def generateLesion(
         self, dwi: Any, tissue: Any, *, territory: str = "", side: str = "", volumeMl: float = 0.0,
-        number: int = 0, seed: int = 0,
+        number: int = 0, seed: int = 0, generator: str = "",
     ) -> Any:  # fmt: skip
         """A lesion inside an arterial territory as a segmentation; waits for it (about two seconds).
 
@@ -111,10 +112,13 @@ class LesionLogic:
             Of all lesions together, and how many; drawn where 0.
         seed
             The same seed gives the same lesion.
+        generator
+            Name or folder of a lesion model, or a folder of masks in standard space; grown where empty.
         """
         request = self.lesionRequest(
-            dwi, tissue, territory=territory, side=side, volumeMl=volumeMl, number=number, seed=seed
-        )
+            dwi, tissue, territory=territory, side=side, volumeMl=volumeMl, number=number, seed=seed,
+            generator=generator,
+        )  # fmt: skip
         return self.showLesion(self.ask("lesion", request), request, dwi)
 
     def territoriesRequest(self, lesion: Any, dwi: Any, tissue: Any) -> dict[str, Any]:

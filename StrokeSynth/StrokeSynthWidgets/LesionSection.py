@@ -55,6 +55,7 @@ class LesionSection(Section):
         self._whereTimer.setSingleShot(True)
         self._whereTimer.setInterval(_REST)
         self._whereTimer.connect("timeout()", self.askWhere)
+        ui.generatorBox.addItem(_("Grown inside arterial territories"), "")
         ui.territoryBox.addItem(_("Any"), "")
         ui.sideBox.addItem(_("Any"), "")
         ui.paintButton.connect("clicked()", self.onPaint)
@@ -65,13 +66,19 @@ class LesionSection(Section):
         ui.sphereBox.connect("clicked(bool)", self.onSphere)
         ui.brightBox.connect("clicked(bool)", self.onBright)
         ui.brightSlider.connect("valueChanged(double)", self.onBrightFrom)
+        ui.generatorBox.connect("activated(int)", self.onGenerator)
         ui.territoryBox.connect("activated(int)", self.onTerritory)
         ui.sideBox.connect("activated(int)", self.onSide)
 
     # What is shown
 
     def onHello(self, hello: dict[str, Any]) -> None:
-        """List the territories and sides that lesions can be generated in."""
+        """List what generates lesions, and the territories and sides that they can be asked for in."""
+        models = [m for m in hello["models"] if m["role"] == "lesions" and not m["problem"]]
+        _fill(
+            self.ui.generatorBox,
+            [(f"{m['name']}: {m['title']}", m["name"] if m["shipped"] else m["path"]) for m in models],
+        )
         _fill(
             self.ui.territoryBox, [(f"{t['name']}: {t['summary']}", t["name"]) for t in hello["territories"]]
         )
@@ -140,6 +147,7 @@ class LesionSection(Section):
         return commandText(
             "lesion", "--map", fileOfNode(parameters.caseMap),
             *options([
+                ("--lesions", parameters.lesionGenerator),
                 ("--territory", parameters.lesionTerritory),
                 ("--side", parameters.lesionSide),
                 ("--volume-ml", f"{parameters.lesionVolumeMl:g}" if parameters.lesionVolumeMl else ""),
@@ -243,6 +251,11 @@ class LesionSection(Section):
 
     # Generating
 
+    def onGenerator(self, index: int) -> None:
+        """The user has picked what makes lesions."""
+        if self.parameterNode is not None:
+            self.parameterNode.lesionGenerator = self.ui.generatorBox.itemData(index) or ""
+
     def onTerritory(self, index: int) -> None:
         """The user has picked a territory."""
         if self.parameterNode is not None:
@@ -285,6 +298,7 @@ class LesionSection(Section):
                 volumeMl=parameters.lesionVolumeMl,
                 number=parameters.lesionNumber,
                 seed=parameters.lesionSeed,
+                generator=parameters.lesionGenerator,
             )
             self.worker.request("lesion", request, made, title=_("Making a lesion"))
 
@@ -354,8 +368,10 @@ class LesionSection(Section):
         parameters = self.parameterNode
         if parameters is not None:
             for box, value in (
-                (self.ui.territoryBox, parameters.lesionTerritory), (self.ui.sideBox, parameters.lesionSide)
-            ):  # fmt: skip
+                (self.ui.generatorBox, parameters.lesionGenerator),
+                (self.ui.territoryBox, parameters.lesionTerritory),
+                (self.ui.sideBox, parameters.lesionSide),
+            ):
                 box.setCurrentIndex(max(box.findData(value), 0))
 
 

@@ -18,6 +18,7 @@ class StrokeSynthParameterNode:
     caseMap: vtkMRMLSegmentationNode
 
     lesionSegmentation: vtkMRMLSegmentationNode
+    lesionGenerator: str = ""
     lesionTerritory: str = ""
     lesionSide: str = ""
     lesionVolumeMl: Annotated[float, WithinRange(0.0, 500.0), Decimals(1)] = 10.0

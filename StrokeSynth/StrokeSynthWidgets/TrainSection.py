@@ -192,11 +192,10 @@ class TrainSection(Section):
         box.clear()
         for training in self._trainings:
             role = {
-                "segmenter": _("Segmenter"), "translator": _("Translator"),
+                "segmenter": _("Segmenter"),
+                "translator": _("Translator"),
                 "lesions": _("Lesions (from a folder of masks)"),
-            }.get(
-                training["role"], training["role"].capitalize()
-            )
+            }.get(training["role"], training["role"].capitalize())
             box.addItem(f"{role}: {training['kind']} ({training['summary']})", _key(training))
         training = self._training()
         if training is not None:

@@ -28,7 +28,7 @@ def generate(studio, **choices) -> None:
     studio.host.toggle(ui.generateSection)
     for box, value in choices.items():
         widget = getattr(ui, box)
-        if box in ("territoryBox", "sideBox"):
+        if box in ("generatorBox", "territoryBox", "sideBox"):
             studio.host.choose(widget, next(t for t in texts(widget) if t.startswith(value)))
         else:
             studio.host.type(widget, value)
@@ -174,6 +174,14 @@ def test_a_lesion_is_made_in_the_territory_that_is_asked_for(studio):
     # The voxels of the worker, in world coordinates on the patient's left.
     places = np.argwhere(studio.mask()) @ studio.head.dwi.affine[:3, :3].T + studio.head.dwi.affine[:3, 3]
     assert places[:, 0].mean() < 0
+
+
+def test_a_lesion_is_made_by_the_model_that_is_chosen(studio):
+    generate(studio, generatorBox="lesions-shape", territoryBox="MCA:", sideBox="left", volumeBox="12")
+    assert measured_ml(studio) == pytest.approx(12.0, rel=0.2)
+    assert "--lesions lesions-shape" in studio.lesion.commandLine()
+    made_by = [texts(studio.lesion.ui.generatorBox)[0]]
+    assert made_by == ["Grown inside arterial territories"], "the first entry needs no model"
 
 
 def test_generating_can_be_undone(studio):

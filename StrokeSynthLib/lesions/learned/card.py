@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .registry import LESION_KINDS
+_TITLES = {
+    "shape": "Lesions learned from real masks: statistical shape model",
+    "wgan": "Lesions learned from real masks: Wasserstein GAN",
+}
 
 _HOW = {
     "shape": """Signed distances of clusters of pieces, in cubes of 32 voxels that grow with the cluster.
@@ -35,7 +38,7 @@ def lesion_card(kind: str, training: Mapping[str, Any], minutes: float) -> str:
         )
     else:
         facts.append(f"- {training['modes']} modes.")
-    return f"""# Lesions: {LESION_KINDS[kind]}
+    return f"""# {_TITLES[kind]}
 
 **What.** Acute ischemic lesions in standard space, for `--lesions` of `strokesynth lesion`, `simulate` and
 `database`. Site, size and number of clusters are drawn from smoothed statistics; this model makes the shapes.
