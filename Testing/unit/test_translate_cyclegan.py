@@ -269,6 +269,28 @@ def test_generator_keeps_the_grid_begins_at_the_sketch_and_leaves_the_empty_empt
     assert logits.shape == onehot.shape
 
 
+def test_air_is_left_to_the_sketch():
+    from StrokeSynthLib.translate.cyclegan.generator import CycleGenerator, ResidualOptions
+
+    torch.manual_seed(0)
+    generator = CycleGenerator(ResidualOptions(width=4))
+    torch.nn.init.normal_(generator.trunk.last.weight, 0.0, 1.0)
+    onehot, sketch = torch.zeros(1, CLASS_COUNT, 32, 32), torch.rand(1, 2, 32, 32) + 0.1
+    onehot[:, 0, :, :16], onehot[:, 1, :, 16:] = 1.0, 1.0
+    painted = generator(onehot, sketch)
+    torch.testing.assert_close(painted[..., :16], sketch[..., :16])
+    assert (painted[..., 16:] - sketch[..., 16:]).abs().mean() > 0.05
+
+
+def test_judges_do_not_see_what_is_in_air():
+    from StrokeSynthLib.translate.cyclegan.method import without_air
+
+    images = torch.tensor([[0.05, 0.05, 0.05], [1.0, 0.8, 0.45]]).T.reshape(1, 3, 1, 2)
+    seen = without_air(images)
+    assert not seen[..., 0].any()
+    torch.testing.assert_close(seen[..., 1], images[..., 1])
+
+
 # Whole trainings
 
 

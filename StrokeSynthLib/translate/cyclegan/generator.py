@@ -105,7 +105,7 @@ class Trunk(nn.Module):
 
 
 class CycleGenerator(Painter):
-    """One-hot map and sketch -> b0 (in units of white matter) and ADC.
+    """One-hot map and sketch -> b0 (in units of white matter) and ADC; where the map says air, the sketch.
 
     Examples
     --------
@@ -141,7 +141,8 @@ class CycleGenerator(Painter):
     ) -> Tensor:
         """See :class:`..networks.painter.Painter`; nothing is taken from chance."""
         raw = self.trunk(torch.cat([self.embed_map(onehot), sketch], 1)).float()
-        return corrected(sketch, REACH * torch.tanh(raw))
+        # Air is noise alone. Nothing else would keep a network without pairs from painting into it.
+        return corrected(sketch, REACH * torch.tanh(raw) * (1.0 - onehot[:, :1].float()))
 
 
 class Reader(nn.Module):

@@ -47,8 +47,10 @@ from .pool import SIZE, ImagePool
 from .unlabeled import load_unlabeled
 
 CYCLE_WEIGHT, IDENTITY_WEIGHT, MAP_WEIGHT = 10.0, 5.0, 2.0
-#: Weight of empty voxels of an image.
+#: Weight of voxels of air and of empty ones.
 _EMPTY = 0.1
+#: b0 (of white matter) below which an image shows air, and from which on it does not.
+_AIR, _TISSUE = 0.08, 0.16
 
 
 class CycleGAN(Method):
@@ -140,7 +142,8 @@ class CycleGAN(Method):
         losses = forth | back
         stepped(self._optimizers["generators"], torch.stack(list(losses.values())).sum())
         self._judges_learn(True)
-        on_images = self._on_images(scaled(batch.images), self.images.exchanged(fake_images), blur)
+        real = scaled(without_air(batch.images))
+        on_images = self._on_images(real, self.images.exchanged(fake_images), blur)
         on_maps = self._on_maps(batch.maps, self.maps.exchanged(fake_maps), blur)
         stepped(self._optimizers["judges"], on_images + on_maps)
         return losses | {"image judge": on_images, "map judge": on_maps}
@@ -156,10 +159,11 @@ class CycleGAN(Method):
         with self.device.autocast():
             read, logits = self.reader(seen)
             unchanged, _ = self.reader(plain)
-            fooling = fooling_loss(self.image_judge, self.adversarial, blurred_by(scaled(seen), blur))
-        weights = voxel_weights(maps)
+            judged = scaled(without_air(seen))
+            fooling = fooling_loss(self.image_judge, self.adversarial, blurred_by(judged, blur))
+        weights = voxel_weights(maps) * (1.0 - (1.0 - _EMPTY) * maps.onehot[:, :1])
         sketches = [with_dwi(sketch, maps.b_value) for sketch in (read, unchanged)]
-        return scaled(seen), {
+        return judged, {
             "fooling with images": fooling,
             "cycle of maps": CYCLE_WEIGHT * difference(sketches[0], plain, weights),
             "identity of sketches": IDENTITY_WEIGHT * difference(sketches[1], plain, weights),
@@ -176,7 +180,7 @@ class CycleGAN(Method):
             unchanged = self.painter(torch.zeros_like(onehot), images[:, :2])
             judged = blurred_by(_as_judged(onehot, sketch), blur)
             fooling = fooling_loss(self.map_judge, self.adversarial, judged)
-        filled = (images[:, :1] > 1e-4).to(images.dtype)
+        filled = (images[:, :1] > _AIR).to(images.dtype)
         weights = _EMPTY + (1.0 - _EMPTY) * filled
         painted = [with_dwi(image, b_value) for image in (again, unchanged)]
         # Classes and sketch in three channels: what the pool keeps.
@@ -210,7 +214,17 @@ def _network(options: TranslatorOptions) -> ResidualOptions:
 
 def _as_judged(onehot: Tensor, sketch: Tensor) -> Tensor:
     """A map and its sketch as the judge sees them (n, 46, ...), the sketch on the scale of the map."""
-    return torch.cat([(0.5 * sketch).clamp(0.0, 2.0), onehot], 1)
+    return torch.cat([(0.5 * without_air(sketch)).clamp(0.0, 2.0), onehot], 1)
+
+
+def without_air(images: Tensor) -> Tensor:
+    """Images (n, channels, ...) with b0 first, faded to 0 where b0 is that of air.
+
+    For the judges: noise, ghosts and the edge of the field of view in air would tell real from fake
+    before anything in the head does, and no generator can change them.
+    """
+    seen = ((images[:, :1] - _AIR) / (_TISSUE - _AIR)).clamp(0.0, 1.0)
+    return images * seen
 
 
 def straight_through(logits: Tensor) -> Tensor:
