@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.strokesynth-installed
 # One thread a process: two threads on a busy core are many times slower than one.
 export OMP_NUM_THREADS ?= 1
+# Tests run in so many processes, each file in one of them.
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test check format screenshots
 
@@ -16,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/strokesynth demo --out demo-out
 
 test: $(STAMP) check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

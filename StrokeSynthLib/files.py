@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -68,6 +69,20 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def restore_folder(path: Path | str) -> None:
+    """Bring back a folder whose replacement was killed after the old one was taken away.
+
+    Nothing happens where the folder is there, or nothing is left of it.
+    """
+    path = Path(path)
+    if path.exists():
+        return
+    for old in sorted(path.parent.glob(f".old-*/{glob.escape(path.name)}")):
+        os.replace(old, path)
+        shutil.rmtree(old.parent, ignore_errors=True)
+        return
 
 
 def check_outputs(outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None] = ()) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInputError
-from ..files import read_json, replacing_folder, write_json
+from ..files import read_json, replacing_folder, restore_folder, write_json
 
 
 def resume_folder(out: Path) -> Path:
@@ -75,6 +75,7 @@ def load_state(out: Path, expected: str) -> tuple[dict[str, Tensor], dict[str, A
     from safetensors.torch import load_file
 
     folder = resume_folder(out)
+    restore_folder(folder)
     if not folder.exists():
         return None
     facts = read_json(folder / "state.json")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from StrokeSynthLib import files
 from StrokeSynthLib.errors import BadInputError
 from StrokeSynthLib.files import (
     check_output_folder,
@@ -14,6 +15,7 @@ from StrokeSynthLib.files import (
     read_json,
     replacing,
     replacing_folder,
+    restore_folder,
     sha256_of,
     write_json,
     write_text,
@@ -141,3 +143,28 @@ def test_folder_outputs_are_no_files_and_hold_nothing_strange(tmp_path):
         check_output_folder(tmp_path / "thesis", "model.json")
     check_output_folder(tmp_path / "model", "model.json")
     check_output_folder(tmp_path / "thesis")
+
+
+def test_a_folder_comes_back_when_its_replacement_was_killed_half_way(tmp_path, monkeypatch):
+    target = tmp_path / "model [1].resume"
+    with replacing_folder(target) as temporary:
+        (temporary / "state").write_text("first")
+    moved = []
+
+    def killed(source, place):
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(place)
+        Path(source).rename(place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt), replacing_folder(target) as temporary:
+            (temporary / "state").write_text("second")
+    assert not target.exists()
+    restore_folder(target)
+    assert (target / "state").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    restore_folder(target)
+    restore_folder(tmp_path / "never there")
+    assert (target / "state").read_text() == "first"
