@@ -379,6 +379,17 @@ def test_donors_of_similar_size_and_place_are_preferred(translator):
     assert set(picks) == {0, 1, 2, 3}
 
 
+def test_lesions_without_a_measured_adc_are_carried_only_where_there_are_no_others(tmp_path, cohort):
+    dwi_alone = phantom.write_case(tmp_path / "alone", 30, parts=("lesion", "map"))
+    mixed = open_translator(train_translator("copypaste", [dwi_alone, *cohort[:2]], tmp_path / "m").path)
+    assert mixed.store.donors == [1, 2]
+    proposals = [mixed.propose(seed).images.record for seed in range(12)]
+    assumed = [record for record in proposals if record["OutsideLesion"]["ADC"].startswith("assumed")]
+    assert 0 < len(assumed) < 12
+    alone = open_translator(train_translator("copypaste", [dwi_alone], tmp_path / "a").path)
+    assert alone.store.donors == [0]
+
+
 # The model folder
 
 

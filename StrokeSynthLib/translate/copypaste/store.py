@@ -167,7 +167,9 @@ class CaseStore:
 
     def __init__(self, folder: ModelFolder, facts: list[CaseFacts]) -> None:
         self.facts = facts
-        self.donors = [number for number, case in enumerate(facts) if case.lesion is not None]
+        able = [number for number, case in enumerate(facts) if case.lesion is not None]
+        #: Numbers of the cases whose lesions are carried: with a measured ADC, where there are any.
+        self.donors = [number for number in able if not facts[number].adc_assumed] or able
         self._path = folder.weights()
         self.images = lru_cache(_KEPT)(self._images)
         self.donor = lru_cache(_KEPT)(self._donor)

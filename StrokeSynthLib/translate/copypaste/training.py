@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ Array = npt.NDArray[Any]
 
 #: Digits of a hash that name a case.
 _CODE = 12
+_NONE = np.zeros(0)
 WARNING = (
     "THIS FOLDER HOLDS PATIENTS' IMAGES: DWI, ADC, b0, lesion masks and tissue maps of every training case, "
     "as they are. Protect it like the images themselves, do not pass it on as one would a trained network, "
@@ -67,7 +69,8 @@ def store_cases(
             bool(example.lesion.any()), example.adc_assumed, example.b0_derived, lesion,
         ))  # fmt: skip
         arrays |= arrays_of(number, example, donor)
-        examples.append(example)
+        # Of so many cases the images are not needed again.
+        examples.append(replace(example, lesion=_NONE, b0=_NONE, dwi=_NONE, adc=_NONE))
         fits.append(fit)
     progress(ProgressEvent("Measuring lesions", len(cases), len(cases)))
     if not any(case.lesion for case in facts):
