@@ -88,6 +88,7 @@ def _auditing(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Make the database and say what came out."""
+    shared.one_core_a_process()
     from ..cohort.layouts import open_cohort
     from ..pipeline.database import check_nnunet_copy, make_database, write_nnunet_copy
     from ..study.mosaic import write_contact_sheets

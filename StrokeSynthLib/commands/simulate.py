@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Simulate the cohort and say what came out."""
+    shared.one_core_a_process()
     from ..lesions.masks import read_names
     from ..pipeline.simulate import SimulationRecipe, simulate
 
