@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", choices=("nnunet", "bids"), required=True, help="layout to write")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
+    parser.add_argument(
+        "--require-audit", type=Path, metavar="REPORT.json",
+        help="write nothing unless this report of strokesynth audit was passed by exactly these cases",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -25,5 +29,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from ..cohort.export import export_cohort
     from ..cohort.layouts import open_cohort
 
-    count = export_cohort(open_cohort(arguments.cohort), arguments.to, arguments.out, console.progress)
+    cohort = open_cohort(arguments.cohort)
+    if arguments.require_audit is not None:
+        from ..pipeline.audit import require_passed
+
+        require_passed(arguments.require_audit, cohort, console.progress)
+    count = export_cohort(cohort, arguments.to, arguments.out, console.progress)
     console.result(f"{count} cases written to {arguments.out} ({arguments.to}).", {"cases": count})

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .likeness import Details, average_of, compare, parts
+from .likeness import Common, Details, compare, parts
 from .standard import CHANNELS, StandardCase
 
 Array = npt.NDArray[Any]
@@ -105,8 +105,8 @@ class Reference:
         In standard space.
     persons
         Whose they are.
-    averages
-        Mean detail by channel.
+    common
+        What people have in common, by channel.
     spread
         Usual spread of Fisher's z by channel, (parts,).
     control
@@ -115,7 +115,7 @@ class Reference:
 
     cases: Sequence[StandardCase]
     persons: Sequence[str]
-    averages: Mapping[str, Array]
+    common: Mapping[str, Common]
     spread: Mapping[str, Array]
     control: Evidence
 
@@ -124,21 +124,21 @@ class Reference:
         cls, cases: Sequence[StandardCase], persons: Sequence[str], step: Callable[[], None] = lambda: None
     ) -> Reference:
         """Compare the real cases with each other."""
-        averages = {
-            channel: average_of([c.channels[channel].detail for c in cases if channel in c.channels])
+        common = {
+            channel: Common.of([c.channels[channel].detail for c in cases if channel in c.channels])
             for channel in CHANNELS
             if any(channel in c.channels for c in cases)
         }
         same = np.array([[a == b for b in persons] for a in persons])
-        found = _correlations(cases, cases, averages, step)
+        found = _correlations(cases, cases, common, step)
         for correlation, _ in found.values():
             correlation[same] = np.nan
         spread = {channel: _spread(correlation) for channel, (correlation, _) in found.items()}
-        return cls(cases, persons, averages, spread, _evidence(found, spread))
+        return cls(cases, persons, common, spread, _evidence(found, spread))
 
     def evidence(self, cases: Sequence[StandardCase], step: Callable[[], None] = lambda: None) -> Evidence:
         """Of cases against all of these."""
-        return _evidence(_correlations(cases, self.cases, self.averages, step), self.spread)
+        return _evidence(_correlations(cases, self.cases, self.common, step), self.spread)
 
     def threshold(self, cases: int) -> float:
         """Evidence that a cohort of so many cases without copies hardly ever reaches."""
@@ -163,18 +163,18 @@ _Found = dict[str, tuple[Array, Array]]
 
 
 def _correlations(
-    first: Sequence[StandardCase], second: Sequence[StandardCase], averages: Mapping[str, Array],
+    first: Sequence[StandardCase], second: Sequence[StandardCase], common: Mapping[str, Common],
     step: Callable[[], None],
 ) -> _Found:  # fmt: skip
     """By channel: correlation (first, second, parts), NaN where a case lacks the channel; mirrored."""
     found: _Found = {}
-    for channel, average in averages.items():
+    for channel, patterns in common.items():
         has = [[i for i, c in enumerate(cases) if channel in c.channels] for cases in (first, second)]
         shape = (len(first), len(second), len(parts().names))
         correlation, mirrored = np.full(shape, np.nan, np.float32), np.zeros(shape, bool)
         if has[0] and has[1]:
             details = [
-                Details.of([cases[i].channels[channel].detail for i in which], average)
+                Details.of([cases[i].channels[channel].detail for i in which], patterns)
                 for cases, which in zip((first, second), has, strict=True)
             ]
             pair = compare(details[0], details[1], step)

@@ -1,7 +1,7 @@
 """How much of one examination is found again in another: correlation of detail, part by part.
 
-Two people's brains in standard space look alike; what is left of each after the average of all (its
-*own detail*: folds, ventricles, lesions) does not. For a pair of images the correlation of own
+Two people's brains in standard space look alike; what is left of each without what people have in common
+(its *own detail*: folds, ventricles, lesions) does not. For a pair of images the correlation of own
 detail is taken over the whole brain and over parts of it (sides, front and back, slabs of 24 mm), as a
 copy may be of one hemisphere or some slices only; at the best of shifts of one step (4 mm)
 every way, as registration is not exact; as it is and mirrored. Its sign does not count: an
@@ -29,6 +29,8 @@ Array = npt.NDArray[Any]
 _SLAB = 6
 _STEPS = (-1, 0, 1)
 _SHIFTS = tuple((i, j, k) for i in _STEPS for j in _STEPS for k in _STEPS)
+#: Modes of what people have in common beside their average; fewer with few people.
+_MODES = 6
 #: A part that is known in less than this share says nothing.
 _LEAST_KNOWN = 0.6
 
@@ -77,6 +79,43 @@ def parts() -> Parts:
 
 
 @dataclass(frozen=True)
+class Common:
+    """What people have in common in one channel.
+
+    Parameters
+    ----------
+    patterns
+        (n, x, y, z) float32: the average detail, how it changes when it is moved, stretched or sheared a
+        little (what registration leaves over), and the strongest modes of the rest.
+    """
+
+    patterns: Array
+
+    @classmethod
+    def of(cls, detail: Sequence[Array]) -> Common:
+        """Of real cases; the same on both sides, so that mirrored copies are no special case."""
+        average = average_of(detail)
+        patterns = [average, *_moved(average)]
+        count = min(_MODES, len(detail) // 8)
+        if count:
+            rest = Details.of(detail, cls(np.stack(patterns))).values.reshape(len(detail), -1)
+            both = np.concatenate([rest, rest.reshape(-1, *average.shape)[:, ::-1].reshape(rest.shape)])
+            # Modes by the small matrix of products between cases.
+            strength, turned = np.linalg.eigh(both @ both.T)
+            for column in np.argsort(strength)[::-1][:count]:
+                patterns.append((turned[:, column] @ both).reshape(average.shape))
+        scale = [max(float(np.sqrt((p**2).mean())), 1e-9) for p in patterns]
+        return cls(np.stack([p / s for p, s in zip(patterns, scale, strict=True)]).astype(np.float32))
+
+
+def _moved(average: Array) -> list[Array]:
+    """Derivatives of an image along small shifts, stretches and shears."""
+    places = np.meshgrid(*[np.linspace(-1, 1, n) for n in average.shape], indexing="ij")
+    slopes = np.gradient(average)
+    return [slope * place for slope in slopes for place in (np.ones(average.shape), *places)]
+
+
+@dataclass(frozen=True)
 class Details:
     """Own detail of some images of one channel.
 
@@ -89,13 +128,19 @@ class Details:
     values: Array
 
     @classmethod
-    def of(cls, detail: Sequence[Array], average: Array) -> Details:
-        """What is left of each image's detail without the average (at its best weight)."""
+    def of(cls, detail: Sequence[Array], common: Common) -> Details:
+        """What is left of each image's detail without what people have in common (by least squares)."""
         values = np.stack(detail).astype(np.float32)
-        known = values != 0
-        shared = np.where(known, average, 0)
-        weight = (values * shared).sum((1, 2, 3)) / np.maximum((shared**2).sum((1, 2, 3)), 1e-6)
-        return cls(values - weight[:, None, None, None] * shared)
+        patterns = common.patterns.reshape(len(common.patterns), -1)
+        for own in values.reshape(len(values), -1):
+            known = np.flatnonzero(own)
+            if known.size <= len(patterns):
+                continue
+            seen = patterns[:, known]
+            products = seen @ seen.T
+            products += 1e-6 * np.trace(products) * np.eye(len(products), dtype=np.float32)
+            own[known] -= np.linalg.solve(products, seen @ own[known]) @ seen
+        return cls(values)
 
 
 def average_of(detail: Sequence[Array]) -> Array:
@@ -129,16 +174,24 @@ def compare(
     shifts: Sequence[tuple[int, int, int]] = _SHIFTS, flips: Sequence[bool] = (False, True),
 ) -> Likeness:  # fmt: skip
     """Every image of the first set against every one of the second; ``step`` is told of each shift."""
+    if len(second.values) > len(first.values):  # what is moved about should be the smaller set
+        turned = compare(second, first, step, shifts=shifts, flips=flips)
+        return Likeness(turned.correlation.swapaxes(0, 1), turned.mirrored.swapaxes(0, 1))
     cut = parts()
-    order = [np.flatnonzero(cut.blocks == number) for number in range(cut.members.shape[1])]
-    size = np.array([len(block) for block in order], np.float32) @ cut.members.T
+    inside = np.flatnonzero(cut.blocks >= 0)
+    inside = inside[np.argsort(cut.blocks[inside], kind="stable")]
+    ends = np.cumsum(np.bincount(cut.blocks[inside], minlength=cut.members.shape[1]))
+    size = np.diff(ends, prepend=0).astype(np.float32) @ cut.members.T
     shape = (len(first.values), len(second.values), len(cut.names))
     best, mirrored = np.full(shape, -1.0, np.float32), np.zeros(shape, bool)
-    own = _by_block(first.values, order)
+    own = _by_block(first.values, inside, ends)
+    _, _, rows, columns = second.values.shape
     for flip in flips:
-        turned = second.values[:, ::-1] if flip else second.values
-        for shift in shifts:
-            other = _by_block(np.roll(turned, shift, (1, 2, 3)), order)
+        turned_values = np.ascontiguousarray(second.values[:, ::-1]) if flip else second.values
+        for i, j, k in shifts:
+            # The lattice reaches beyond the brain, so that no shift by a step runs over its edge.
+            offset = (i * rows + j) * columns + k
+            other = _by_block(turned_values, np.clip(inside - offset, 0, cut.blocks.size - 1), ends)
             found = _correlations(own, other, cut.members, size)
             better = found > best
             best[better], mirrored[better] = found[better], flip
@@ -147,14 +200,12 @@ def compare(
     return Likeness(best, mirrored)
 
 
-def _by_block(values: Array, order: Sequence[Array]) -> list[tuple[Array, Array, Array]]:
+def _by_block(values: Array, places: Array, ends: Array) -> list[tuple[Array, Array, Array]]:
     """For each block (images, voxels): values, their squares, and whether they are known."""
-    flat = values.reshape(len(values), -1)
-    result = []
-    for block in order:
-        chosen = np.ascontiguousarray(flat[:, block])
-        result.append((chosen, chosen**2, (chosen != 0).astype(np.float32)))
-    return result
+    chosen = values.reshape(len(values), -1)[:, places]
+    squares, known = chosen**2, (chosen != 0).astype(np.float32)
+    cuts = [slice(low, high) for low, high in zip([0, *ends[:-1]], ends, strict=True)]
+    return [(chosen[:, cut], squares[:, cut], known[:, cut]) for cut in cuts]
 
 
 def _correlations(

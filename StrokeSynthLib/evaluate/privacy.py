@@ -197,7 +197,7 @@ def _closer(found: Evidence, real: Sequence[Measured], out: Array, seed: int) ->
 
 def _duplicates(synthetic: Sequence[Measured], reference: Reference) -> Finding:
     """The same image twice within the synthetic cohort."""
-    details = Details.of([m.standard.channels["dwi"].detail for m in synthetic], reference.averages["dwi"])
+    details = Details.of([m.standard.channels["dwi"].detail for m in synthetic], reference.common["dwi"])
     found = compare(details, details, shifts=((0, 0, 0),), flips=(False,)).correlation[:, :, 0]
     first, second = np.nonzero(np.triu(np.nan_to_num(found) >= SAME, 1))
     pairs = [

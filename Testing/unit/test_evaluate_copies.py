@@ -1,0 +1,128 @@
+"""Copies of examinations are found whatever was done to them; other people's are not."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from StrokeSynthLib.cohort.case import Case
+from StrokeSynthLib.evaluate.copies import Reference, extreme, is_copy
+from StrokeSynthLib.evaluate.lesion_shapes import LesionShape, likeness
+from StrokeSynthLib.evaluate.likeness import parts
+from StrokeSynthLib.evaluate.standard import standardize, template
+from StrokeSynthLib.volume import Volume
+from Testing.plants import PLANTS
+
+REAL, OTHERS = 10, 3
+
+
+@lru_cache(maxsize=32)
+def person(seed: int) -> Case:
+    """The average head with folds of its own, bent and of its own size, on slices of 4 mm."""
+    rng = np.random.default_rng(seed)
+    head = template()
+    shape = (80, 96, 40)
+    affine = np.diag([2.2, 2.2, 4.0, 1.0])
+    affine[:3, 3] = [-87 + rng.uniform(-3, 3), -121 + rng.uniform(-3, 3), -76]
+    size = np.diag([*rng.uniform(0.92, 1.08, 3), 1.0])
+    to_index = np.linalg.inv(head.lattice.affine) @ size @ affine
+    brain = ndimage.affine_transform(head.image, to_index[:3, :3], to_index[:3, 3], shape, order=1)
+    folds = [ndimage.gaussian_filter(rng.normal(size=shape), (2.0, 2.0, 1.1)) for _ in range(2)]
+    folds = [f / f.std() for f in folds]
+    inside = brain > 0.2
+    dwi = np.where(inside, 300 * brain * (1 + 0.25 * folds[0]), 0) + np.abs(rng.normal(0, 4, shape))
+    adc = np.where(inside, np.clip(3.0 - 2.2 * brain + 0.25 * folds[1] - 0.1 * folds[0], 0.1, 3.2), 0)
+    lesion = np.zeros(shape, np.uint8)
+
+    def volume(array: np.ndarray) -> Volume:
+        return Volume(array.astype(np.float32), affine)
+
+    return Case(f"p{seed}", f"p{seed}", volume(dwi), volume(adc), lesion=Volume(lesion, affine))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    cases = [standardize(person(seed)) for seed in range(REAL)]
+    return Reference.of(cases, [f"p{seed}" for seed in range(REAL)])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["mirrored", "noised", "turned and stretched", "other grid", "skull removed", "inverted",
+     "inverted brain", "other lesion painted in", "one hemisphere", "DWI only", "ADC only"],
+)  # fmt: skip
+def test_a_copy_is_found(reference, kind):
+    copy = PLANTS[kind](person(0), person(20), np.random.default_rng(3))
+    match = reference.evidence([standardize(copy)]).matches()[0]
+    assert match.reference == 0
+    assert is_copy(match, reference.threshold(30))
+
+
+def test_other_people_are_no_copies(reference):
+    others = [standardize(person(seed)) for seed in range(20, 20 + OTHERS)]
+    matches = reference.evidence(others).matches()
+    assert not [match for match in matches if is_copy(match, reference.threshold(30))]
+
+
+def test_mirrored_copies_say_so(reference):
+    copy = PLANTS["mirrored"](person(1), person(20), np.random.default_rng(0))
+    plain = PLANTS["plain"](person(1), person(20), np.random.default_rng(0))
+    found = reference.evidence([standardize(copy), standardize(plain)]).matches()
+    assert [match.mirrored for match in found] == [True, False]
+
+
+def test_people_are_not_their_own_copies_in_the_control():
+    cases = [standardize(person(seed)) for seed in range(6)]
+    twice = Reference.of([*cases, cases[0]], [*(f"p{n}" for n in range(6)), "p0"])
+    assert np.isnan(twice.control.value[0, 6])
+    assert np.isnan(twice.control.value[0, 0])
+    assert np.nanmax(twice.control.value[0]) < 9
+
+
+def test_the_same_person_under_two_names_does_not_hide_copies(reference):
+    """A real case that is in both sets stands out in the control, but hardly moves the threshold."""
+    cases = [standardize(person(seed)) for seed in range(REAL)]
+    doubled = Reference.of([*cases, cases[0]], [f"p{n}" for n in range(REAL + 1)])
+    copy = standardize(PLANTS["noised"](person(2), person(20), np.random.default_rng(0)))
+    assert np.nanmax(doubled.control.value) > 50
+    match = doubled.evidence([copy]).matches()[0]
+    assert match.reference == 2
+
+
+def test_the_extreme_value_is_that_of_gumbel():
+    tops = np.random.default_rng(0).gumbel(5.0, 0.8, 20000)
+    expected = 5.0 - 0.8 * np.log(-np.log(1 - 1e-3))
+    assert extreme(tops, 1e-3) == pytest.approx(expected, rel=0.02)
+
+
+def test_parts_cover_the_brain_and_sides_do_not_overlap():
+    cut = parts()
+    left, right = (cut.members[cut.names.index(name)] for name in ("left side", "right side"))
+    assert cut.members[0].all()
+    assert (left + right == 1).all()
+    assert (cut.blocks >= 0).sum() == template().inside.sum()
+
+
+def blob(seed: int, spacing: tuple[float, float, float] = (2.0, 2.0, 4.0)) -> Volume:
+    """An irregular mask of some 15 ml."""
+    rng = np.random.default_rng(seed)
+    shape = (48, 48, 24)
+    field = ndimage.gaussian_filter(rng.normal(size=shape), (4, 4, 2))
+    index = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij"))
+    field = field / field.std() - 4 * (index**2).sum(axis=0)
+    return Volume((field > np.quantile(field, 0.98)).astype(np.uint8), np.diag([*spacing, 1.0]))
+
+
+def test_a_lesion_is_known_again_elsewhere_mirrored_and_resliced():
+    masks = [LesionShape.of(blob(seed), np.eye(4)) for seed in range(8)]
+    original = blob(0)
+    shift = np.zeros((4, 4))
+    shift[:3, 3] = 31, -7, 12
+    moved = replace(original, affine=original.affine + shift)
+    mirrored = replace(original, array=original.array[::-1].copy())
+    found, turned = likeness([LesionShape.of(v, np.eye(4)) for v in (moved, mirrored)], masks)
+    assert found[:, 0] == pytest.approx(1.0, abs=0.02)
+    assert turned[:, 0].tolist() == [False, True]
+    assert found[:, 1:].max() < 0.9
