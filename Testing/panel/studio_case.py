@@ -135,3 +135,36 @@ class Studio:
         self.host.wait_until(
             lambda: self.synth.preview.isComplete, seconds, f"the preview ({self.synth.preview.state})"
         )
+
+
+def synthesize(studio):
+    """Click Synthesize and wait; the nodes."""
+    studio.host.toggle(studio.synth.button)
+    studio.host.click(studio.synth.ui.synthesizeButton)
+    studio.host.wait_until(lambda: not studio.panel.worker.busy, 60, "the images")
+    studio.host.process()
+    return studio.panel.logic.imagesOf(studio.parameters.synthDwi)
+
+
+def values(node):
+    """Voxels (x, y, z) of a volume node."""
+    import slicer
+
+    return slicer.util.arrayFromVolume(node).T.copy()
+
+
+def shown(studio):
+    """The nodes of the synthetic images."""
+    return studio.panel.logic.imagesOf(studio.parameters.synthDwi)
+
+
+def as_a_volume(studio):
+    """DWI and ADC of the lesion as it is, synthesized at once, by the worker."""
+    logic, parameters = studio.panel.logic, studio.parameters
+    request = logic.synthesisRequest(
+        studio.dwi, studio.tissue, translator=parameters.synthTranslator, adc=studio.adc,
+        seed=parameters.synthSeed, keepBackground=parameters.synthKeepBackground,
+    )  # fmt: skip
+    request["lesion"] = logic.lesionMask(parameters.lesionSegmentation, studio.dwi)
+    answer = logic.ask("synthesize", request)
+    return answer["dwi"].array, answer["adc"].array

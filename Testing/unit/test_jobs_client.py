@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +18,13 @@ import pytest
 from StrokeSynthLib.jobs.client import WorkerClient
 from StrokeSynthLib.jobs.exchange import PREFIX
 from StrokeSynthLib.jobs.processes import running
-from StrokeSynthLib.jobs.protocol import Failure
 from StrokeSynthLib.volume import Storage, Volume
+from Testing.unit.jobs_builders import Answers
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The real worker with additional operations: slow, greedy, loud and deadly ones.
 WORKER = [sys.executable, str(ROOT / "Testing" / "jobs" / "worker.py")]
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs signals")
-
-
-@dataclass
-class Answers:
-    """What was delivered for one request."""
-
-    results: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[Failure] = field(default_factory=list)
-    progress: list[Mapping[str, Any]] = field(default_factory=list)
-    threads: set[int] = field(default_factory=set)
-    number: int = 0
-
-    @property
-    def result(self) -> dict[str, Any]:
-        assert not self.errors, self.errors
-        assert len(self.results) == 1
-        return self.results[0]
-
-    @property
-    def error(self) -> Failure:
-        assert not self.results
-        assert len(self.errors) == 1
-        return self.errors[0]
 
 
 def ask(client: WorkerClient, do: str, **args: Any) -> Answers:

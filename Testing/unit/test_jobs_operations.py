@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,8 @@ from StrokeSynthLib import __version__
 from StrokeSynthLib.anatomy import registration
 from StrokeSynthLib.anatomy.anatomy import Anatomy
 from StrokeSynthLib.errors import BadInputError, StrokeSynthError
-from StrokeSynthLib.jobs.exchange import Exchange, packed, unpacked
 from StrokeSynthLib.jobs.operations import OPERATIONS, find_operation
-from StrokeSynthLib.jobs.operations.arguments import Arguments
-from StrokeSynthLib.jobs.operations.workshop import ClosedSessionError, Workshop
+from StrokeSynthLib.jobs.operations.workshop import Workshop
 from StrokeSynthLib.jobs.protocol import plain
 from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.lesions.territories import ARTERIES
@@ -26,19 +23,17 @@ from StrokeSynthLib.pipeline.synthesis import lesion_for_map
 from StrokeSynthLib.progress import ProgressEvent
 from StrokeSynthLib.segment import registry
 from StrokeSynthLib.segment.segmenter import Prediction
-from StrokeSynthLib.translate.registry import open_translator, train_translator
+from StrokeSynthLib.translate.registry import open_translator
 from StrokeSynthLib.volume import Storage, Volume, read_volume, write_volume
 from Testing.builders import small_head
 from Testing.examinations import Examination
 from Testing.unit import translate_phantom as phantom
-
-Ask = Callable[..., dict[str, Any]]
+from Testing.unit.jobs_builders import Ask, asker, fitted_translator, patient
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("jöbs model")
-    return train_translator("physics", phantom.write_cohort(folder / "cohort", 2), folder / "physics").path
+    return fitted_translator(tmp_path_factory.mktemp("jöbs model"))
 
 
 @pytest.fixture
@@ -48,19 +43,7 @@ def workshop() -> Workshop:
 
 @pytest.fixture
 def ask(tmp_path: Path, workshop: Workshop) -> Ask:
-    """Carries out a request as the worker does, arrays through files, the rest through JSON."""
-    folder = tmp_path / "exchange"
-    folder.mkdir()
-    exchange = Exchange(folder)
-
-    def carry_out(do: str, **args: Any) -> dict[str, Any]:
-        sent = json.loads(json.dumps(plain(packed(args, exchange))))
-        answer = packed(find_operation(do)(Arguments(do, sent, exchange), workshop), exchange)
-        got = unpacked(json.loads(json.dumps(plain(answer), allow_nan=False)), exchange)
-        assert not list(folder.iterdir()), "whoever receives an array deletes its file"
-        return dict(got)
-
-    return carry_out
+    return asker(tmp_path, workshop)
 
 
 class Finder:
@@ -319,12 +302,6 @@ def test_synthesize_draws_what_the_translator_draws(ask: Ask, model: Path) -> No
     assert drawn["record"]["Synthetic"] is True
 
 
-def patient() -> tuple[Volume, Volume]:
-    content = phantom.signals(5, lesion=False)
-    dwi, adc = content["dwi"].astype(np.float32), (1000 * content["adc"]).astype(np.int16)
-    return Volume(dwi, phantom.AFFINE), Volume(adc, phantom.AFFINE, Storage("int16"), Path("ADC"))
-
-
 def test_background_keeps_unit_and_values_of_the_patients_adc(ask: Ask, model: Path) -> None:
     dwi, adc = patient()
     drawn = ask(
@@ -356,56 +333,6 @@ def test_what_does_not_fit_the_map_is_refused(
     given = {"lesion": phantom.lesion_volume(), "background": dwi, "background_adc": adc, **change}
     with pytest.raises(BadInputError, match=words):
         ask("synthesize", model=str(model), map=phantom.map_volume(), **given)
-
-
-# The preview
-
-
-@pytest.mark.parametrize("with_background", [False, True])
-def test_preview_slices_are_those_of_the_synthesis(ask: Ask, model: Path, with_background: bool) -> None:
-    dwi, adc = patient()
-    setting: dict[str, Any] = {"model": str(model), "map": phantom.map_volume(), "seed": 2}
-    if with_background:
-        setting |= {"background": dwi, "background_adc": adc}
-    opened = ask("preview_open", **setting, draw=True)
-    assert (opened["axis"], opened["count"], opened["out_of_date"]) == (2, 12, [])
-    shown = {channel: opened[channel].array.copy() for channel in ("dwi", "adc", "b0")}
-    lesion = phantom.lesion_volume()
-    got = ask("preview_slices", session=opened["session"], lesion=lesion, slices=[6])
-    assert got["slices"] == [6]
-    while True:
-        for channel, image in shown.items():
-            image[:, :, got["slices"]] = got[channel]
-        if not got["out_of_date"]:
-            break
-        got = ask("preview_slices", session=opened["session"], most=3)
-    whole = ask("synthesize", **setting, lesion=lesion)
-    for channel, image in shown.items():
-        np.testing.assert_array_equal(image, whole[channel].array)
-    assert got["record"] == whole["record"]
-
-
-def test_preview_without_anything_to_draw_says_that_it_is_settled(ask: Ask, model: Path) -> None:
-    session = ask("preview_open", model=str(model), map=phantom.map_volume(), draw=True)["session"]
-    got = ask("preview_slices", session=session)
-    assert got["slices"] == []
-    assert got["record"] is not None
-
-
-def test_closed_preview_is_told_apart_from_other_mistakes(ask: Ask, model: Path) -> None:
-    session = ask("preview_open", model=str(model), map=phantom.map_volume())["session"]
-    ask("preview_close", session=session)
-    with pytest.raises(ClosedSessionError, match="open it again"):
-        ask("preview_slices", session=session)
-
-
-def test_only_the_last_previews_are_kept(ask: Ask, model: Path) -> None:
-    sessions = [
-        ask("preview_open", model=str(model), map=phantom.map_volume())["session"] for _ in range(3)
-    ]  # fmt: skip
-    with pytest.raises(ClosedSessionError):
-        ask("preview_slices", session=sessions[0])
-    assert ask("preview_slices", session=sessions[2], slices=[0])["slices"] == [0]
 
 
 # Arguments
