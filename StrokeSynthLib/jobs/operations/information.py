@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Collection
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -176,7 +177,9 @@ def _model(name_or_path: str | Path, *, shipped: bool) -> dict[str, Any]:
     except BadInputError as error:
         return {"name": Path(name_or_path).name, "path": str(name_or_path), "role": "", "kind": "",
                 "shipped": shipped, "problem": str(error)}  # fmt: skip
-    roles = {"segmenter": SEGMENTERS, "translator": TRANSLATORS, "lesions": LESION_KINDS}
+    roles: dict[str, Collection[str]] = {
+        "segmenter": SEGMENTERS, "translator": TRANSLATORS, "lesions": LESION_KINDS,
+    }  # fmt: skip
     role = next((name for name, kinds in roles.items() if summary.kind in kinds), "")
     network = config.get("network") or config.get("generator") or {}
     return {
