@@ -27,8 +27,9 @@ Array = npt.NDArray[Any]
 LEAST_SHARE = 0.5
 #: Mean MS-SSIM of synthetic images may lie so far above that of real ones, as a share of the way to 1.
 MOST_ALIKE = 0.25
-#: The median of synthetic cases must lie between these percentiles of real ones.
-_USUAL = (2.5, 97.5)
+#: The median of synthetic cases must lie between these percentiles of real ones, or within this of them: a
+#: tenth of the tissue's brightness is hardly seen.
+_USUAL, _UNSEEN = (2.5, 97.5), 0.1
 _PAIRS = 150
 #: Scales of MS-SSIM with their weights (Wang 2003, the first three of five: 41 voxels allow no more).
 _SCALES = (0.0448, 0.2856, 0.3001)
@@ -170,12 +171,12 @@ def judge_intensities(
 def _usual(name: str, question: str, own: Array, real: Array) -> Finding:
     if not own.size or len(real) < 3:
         return Finding(name, question, None, "", "Not judged: too few cases show it.")
-    low, high = np.percentile(real, _USUAL)
+    low, high = np.percentile(real, _USUAL) + np.array([-_UNSEEN, _UNSEEN])
     middle = float(np.median(own))
     return Finding(
         name, question, bool(low <= middle <= high),
         f"median of the synthetic cases within the {_USUAL[0]:g}th to {_USUAL[1]:g}th percentile of real "
-        f"cases ({low:.2f} to {high:.2f})",
+        f"cases, give or take {_UNSEEN:g} ({low:.2f} to {high:.2f})",
         f"Median {middle:.2f}, real {np.median(real):.2f}.",
         middle, float(high if middle > high else low),
         {"median": float(np.median(real)), "low": float(low), "high": float(high)},

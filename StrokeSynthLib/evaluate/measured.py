@@ -97,13 +97,13 @@ def measure_case(files: CaseFiles, device: str = "auto", *, with_adc: bool = Tru
     if case.lesion is not None and case.lesion.array.any():
         shape = LesionShape.of(case.lesion, standard.pose)
     return Measured(
-        files.name, files.person, files.synthetic, case_hash(files), _half(standard), shape,
+        files.name, files.person, files.synthetic, case_hash(files), halved(standard), shape,
         described.slices, {name: described.whole(name) for name in EXTRACTORS}, _intensities(case, described),
         lesion_contrast(replace(case, semantic_map=None)), _found(case, described),
     )  # fmt: skip
 
 
-def _half(case: StandardCase) -> StandardCase:
+def halved(case: StandardCase) -> StandardCase:
     """With 16 bits a voxel."""
     channels = {
         name: Standardized(each.image.astype(np.float16), each.detail.astype(np.float16))

@@ -71,6 +71,7 @@ def judge_privacy(
     seed: int = 0,
     unseen: bool = True,
     step: Callable[[], None] = lambda: None,
+    reference: Reference | None = None,
 ) -> Privacy:
     """Look for copies.
 
@@ -82,8 +83,10 @@ def judge_privacy(
         Which of them are held out.
     unseen
         Whether the generator never saw the held-out cases; false for a half of the training cases.
+    reference
+        The real cases compared with each other, where that was done before.
     """
-    reference = Reference.of([m.standard for m in real], [m.person for m in real], step)
+    reference = reference or Reference.of([m.standard for m in real], [m.person for m in real], step)
     found = reference.evidence([m.standard for m in synthetic], step)
     threshold = reference.threshold(len(synthetic))
     matches = found.matches()

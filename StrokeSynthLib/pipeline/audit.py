@@ -235,6 +235,8 @@ def _opened(request: AuditRequest, progress: Progress) -> tuple[Cohort, list[Cas
             f"{synthetic.path}: none of its {len(synthetic.cases)} cases says that it is synthetic; give the "
             "synthetic cohort as --synthetic, or add --unmarked if another program made it."
         )
+    if len(synthetic.cases) < 2:
+        raise BadInputError(f"{synthetic.path}: holds one case; a cohort of two at least can be judged.")
     holdout = list(cohorts["--holdout"].cases) if "--holdout" in cohorts else []
     persons = {files.person for files in (*training, *holdout)}
     if len(persons) < LEAST_PERSONS:

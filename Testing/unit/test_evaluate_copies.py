@@ -1,45 +1,20 @@
 """Copies of examinations are found whatever was done to them; other people's are not."""
 
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from StrokeSynthLib.cohort.case import Case
 from StrokeSynthLib.evaluate.copies import Reference, extreme, is_copy
 from StrokeSynthLib.evaluate.lesion_shapes import LesionShape, likeness
 from StrokeSynthLib.evaluate.likeness import parts
 from StrokeSynthLib.evaluate.standard import standardize, template
 from StrokeSynthLib.volume import Volume
+from Testing.people import person
 from Testing.plants import PLANTS
 
 REAL, OTHERS = 10, 3
-
-
-@lru_cache(maxsize=32)
-def person(seed: int) -> Case:
-    """The average head with folds of its own, bent and of its own size, on slices of 4 mm."""
-    rng = np.random.default_rng(seed)
-    head = template()
-    shape = (80, 96, 40)
-    affine = np.diag([2.2, 2.2, 4.0, 1.0])
-    affine[:3, 3] = [-87 + rng.uniform(-3, 3), -121 + rng.uniform(-3, 3), -76]
-    size = np.diag([*rng.uniform(0.92, 1.08, 3), 1.0])
-    to_index = np.linalg.inv(head.lattice.affine) @ size @ affine
-    brain = ndimage.affine_transform(head.image, to_index[:3, :3], to_index[:3, 3], shape, order=1)
-    folds = [ndimage.gaussian_filter(rng.normal(size=shape), (2.0, 2.0, 1.1)) for _ in range(2)]
-    folds = [f / f.std() for f in folds]
-    inside = brain > 0.2
-    dwi = np.where(inside, 300 * brain * (1 + 0.25 * folds[0]), 0) + np.abs(rng.normal(0, 4, shape))
-    adc = np.where(inside, np.clip(3.0 - 2.2 * brain + 0.25 * folds[1] - 0.1 * folds[0], 0.1, 3.2), 0)
-    lesion = np.zeros(shape, np.uint8)
-
-    def volume(array: np.ndarray) -> Volume:
-        return Volume(array.astype(np.float32), affine)
-
-    return Case(f"p{seed}", f"p{seed}", volume(dwi), volume(adc), lesion=Volume(lesion, affine))
 
 
 @pytest.fixture(scope="module")
