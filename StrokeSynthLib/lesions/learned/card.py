@@ -13,8 +13,8 @@ _TITLES = {
 _HOW = {
     "shape": """Signed distances of clusters of pieces, in cubes of 32 voxels that grow with the cluster.
 Mean and modes (principal components) at half resolution; the modes' weights are cubic functions
-of volume, fill and center, the rest of them is Gaussian; what the modes leave is a Gaussian random field with the measured spectrum,
-of the size it has at that distance from the surface.""",
+of volume, fill and center, the rest of them is Gaussian; what the modes leave is a Gaussian random field
+with the measured spectrum, of the size it has at that distance from the surface.""",
     "wgan": """Signed distances of clusters of pieces, in cubes of 32 voxels that grow with the cluster.
 A generator from noise and conditions, a critic that judges a crop with its conditions; Wasserstein loss,
 gradient penalty (Gulrajani et al., 2017), no norm in the critic, the lesion positive in both. The generator's
