@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
 
 PIECES = (
-    "training", "database", "images", "features", "seeds", "picture",
+    "training", "database", "images", "scans", "features", "seeds", "picture",
     "utility clinical", "utility with", "utility only",
 )  # fmt: skip
 Rows = dict[str, dict[int, dict[str, Any]]]
@@ -76,21 +76,21 @@ def page(plan: Plan, rows: Rows) -> str:
         "people, lesions and scanners, so not 0). `copypaste` draws on its own cases' anatomies and "
         "is compared as "
         "`clinical` is. Histograms: Wasserstein distance by class, mean of the classes without the lesion, "
-        "in units of tissue's median. KID and FID: features of the shipped segmenter (network) and without "
+        "in units of tissue's median. MMD and FID: features of the shipped segmenter (network) and without "
         "training (texture).",
         _table(rows, _REALISM),
+        _equation(rows),
         "## Lesions",
         "Before anything is drawn again: share of images in which the lesion can be told from the "
         "tissue around "
-        "(recoverable.py), contrast (median inside over median 4 to 12 mm around; simulated scans in "
-        "row `clinical`), "
+        "(recoverable.py), contrast (median inside over median 4 to 12 mm around), "
         "and what the database then refused.",
-        _table(rows, _LESIONS),
+        _table(_with_scans(rows), _LESIONS),
         "## Diversity",
         "SSIM between seeds: three images of one map, within the brain (1: the same image). MS-SSIM "
         "between cases: "
-        "60 pairs, lower is more diverse; `clinical` is what real cases have.",
-        _table(rows, _DIVERSITY),
+        "60 pairs, lower is more diverse; `simulated scans` and `clinical` are what real cases have.",
+        _table(_with_scans(rows), _DIVERSITY),
         "## Utility",
         "Dice on the test cases, %, of segmenters trained on the clinical cases and each database: "
         "mean and 95 % "
@@ -103,6 +103,29 @@ def page(plan: Plan, rows: Rows) -> str:
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
+def _with_scans(rows: Rows) -> Rows:
+    """The rows, and above them the simulated scans of the same maps and lesions."""
+    first = {s: {"images": row["scans"]} for s, row in rows.get(CLINICAL, {}).items() if "scans" in row}
+    return {"simulated scans": first} | rows if first else rows
+
+
+def _equation(rows: Rows) -> str:
+    """How far DWI is from what b0 and ADC say, in what translators draw."""
+    drawing = [kind for kind in rows if kind != CLINICAL and not TRANSLATORS[kind].needs_background]
+    found = [
+        value
+        for kind in drawing
+        for row in rows[kind].values()
+        if (value := value_at(row, "images/signal_equation")) is not None
+    ]
+    if not found:
+        return ""
+    return (
+        "Largest departure of DWI from b0 exp(-b ADC), of all images that translators drew, over their "
+        f"brightest DWI: {max(found):.1e} (where ADC is neither 0 nor above 3.5)."
+    )
+
+
 Column = tuple[str, str, int]
 #: Heading, path into the row, digits.
 _TIME: tuple[Column, ...] = (
@@ -113,7 +136,7 @@ _TIME: tuple[Column, ...] = (
 _REALISM: tuple[Column, ...] = (
     ("histograms DWI", "images/histograms/dwi/*", 3), ("ADC", "images/histograms/adc/*", 3),
     ("SSIM to the scan, DWI", "images/paired_ssim/dwi", 3), ("ADC", "images/paired_ssim/adc", 3),
-    ("KID network", "features/network/kid", 3), ("KID texture", "features/texture/kid", 3),
+    ("MMD network", "features/network/mmd", 3), ("MMD texture", "features/texture/mmd", 3),
     ("FID network", "features/network/fid", 1), ("FID texture", "features/texture/fid", 1),
 )  # fmt: skip
 _LESIONS: tuple[Column, ...] = (

@@ -58,6 +58,8 @@ def pieces_of(plan: Plan, kind: str, stage: str) -> dict[str, Piece]:
         "utility": {f"utility {arm}": _utility(arm) for arm in arms},
         "score": {"images": images, "features": features, "seeds": seeds, "picture": picture},
     }
+    if kind == CLINICAL:
+        pieces["score"]["scans"] = scans
     return pieces[stage]
 
 
@@ -149,10 +151,26 @@ def images(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
     """Realism, lesion fidelity and time of images; no image is refused here."""
     made, seconds = _drawn(plan, kind, seed)
     controls = [load_case(files) for files in plan.drawn_on()]
+    return {
+        "seconds_per_volume": round(seconds, 2),
+        "histograms": {name: _histograms(made, controls, name) for name in ("dwi", "adc")},
+        "paired_ssim": None if _unpaired(kind) else _paired_ssim(made, controls),
+        "ms_ssim": _ms_ssim(made, seed),
+        "signal_equation": _signal_equation(made),
+    } | _lesions(made)  # fmt: skip
+
+
+def scans(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
+    """The simulated scans that translators are compared with, by themselves."""
+    controls = [load_case(files) for files in plan.drawn_on()]
+    return {"ms_ssim": _ms_ssim(controls, seed)} | _lesions(controls)
+
+
+def _lesions(made: Sequence[Case]) -> dict[str, Any]:
+    """Whether lesions can be seen, and how they stand out."""
     found = [recoverable(c.dwi, c.adc, _map(c), _lesion(c)) for c in made]
     contrasts = [realism.lesion_contrast(case) for case in made]
     return {
-        "seconds_per_volume": round(seconds, 2),
         "recoverable": round(float(np.mean([f.recovered for f in found])), 4),
         "dwi_auc": round(float(np.nanmean([f.dwi_auc for f in found])), 4),
         "adc_auc": round(float(np.nanmean([f.adc_auc for f in found])), 4),
@@ -160,10 +178,6 @@ def images(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
             name: round(float(np.nanmedian([getattr(c, name) for c in contrasts])), 4)
             for name in ("dwi_surround", "adc_surround", "dwi_contralateral", "adc_contralateral")
         },
-        "histograms": {name: _histograms(made, controls, name) for name in ("dwi", "adc")},
-        "paired_ssim": None if _unpaired(kind) else _paired_ssim(made, controls),
-        "ms_ssim": _ms_ssim(made, seed),
-        "signal_equation": _signal_equation(made),
     }  # fmt: skip
 
 
