@@ -166,11 +166,6 @@ def repainted(case: Case, host: Case, rng: np.random.Generator) -> Case:
     )
 
 
-def _on_host(case: Case, host: Case) -> Case:
-    """The case moved onto the host's head, as well as centers of the fields of view do it."""
-    return _moved(case, np.eye(4), host.grid) if case.grid.matches(host.grid) else _centered(case, host)
-
-
 def _centered(case: Case, host: Case) -> Case:
     middle = []
     for each in (case, host):

@@ -149,38 +149,49 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> di
     clinic = measured(arguments.clinic, 200, work / "clinic.pickle", workers)
     physics = measured(arguments.physics, 120, work / "physics.pickle", workers)
     people = distinct(arguments.clinic, clinic)
-    results: list[dict[str, Any]] = []
+    kept = arguments.out.with_suffix(".json")
+    results = json.loads(kept.read_text())["seeds"] if kept.is_file() and arguments.resume else []
     for seed in range(arguments.seeds):
         started = time.process_time()
-        rng = np.random.default_rng(seed)
-        first = [number for number in people if number < arguments.victims]
-        # The people whose copies are planted are training cases; the heads they are hidden in are in no set.
-        rest = [n for n in people if n >= arguments.victims and not HOSTS <= n < HOSTS + arguments.victims]
-        order = [*first, *rng.permutation(rest).tolist()]
-        known, other = order[:TRAINING], order[TRAINING : TRAINING + HOLDOUT]
-        further = order[TRAINING + HOLDOUT : TRAINING + HOLDOUT + FURTHER]
-        drawn = rng.permutation(len(physics))[:FURTHER].tolist()
-        sets = {"honest": [clinic[n] for n in further], "physics": [physics[n] for n in drawn]}
+        known, other, further = split(people, arguments.victims, seed)
+        entry = results[seed] if seed < len(results) else {"seed": seed}
+        wanted = [name for name in ("honest", "physics") if name not in entry]
+        plant = seed < arguments.planted_seeds and "planted" not in entry
+        if not wanted and not plant:
+            continue
         real = [clinic[n] for n in (*known, *other)]
         reference = Reference.of([m.standard for m in real], [m.person for m in real])
-        entry: dict[str, Any] = {"seed": seed}
-        for name, cases in sets.items():
-            findings = judged(cases, real[:TRAINING], real[TRAINING:], reference)
+        drawn = np.random.default_rng([seed, 1]).permutation(len(physics))[:FURTHER].tolist()
+        sets = {"honest": [clinic[n] for n in further], "physics": [physics[n] for n in drawn]}
+        for name in wanted:
+            findings = judged(sets[name], real[:TRAINING], real[TRAINING:], reference)
             entry[name] = {
                 "failed": [f.name for f in findings if f.passed is False],
                 "questions": {f.name: {"found": f.sentence, "rule": f.rule} for f in findings},
             }
             say(f"seed {seed} {name}: failed {entry[name]['failed']}")
-        if seed < arguments.planted_seeds:
+        if plant:
             copies = planted(arguments.clinic, arguments.victims, work / "plants.pickle", workers)
             entry["planted"] = copies_found(copies, clinic, [*known, *other], reference, arguments.victims)
             say(f"seed {seed} planted: {entry['planted']}")
         entry["cpu seconds"] = round(time.process_time() - started, 1)
-        results.append(entry)
+        results = [*results[:seed], entry, *results[seed + 1 :]]
         figures = {"victims": arguments.victims, "seeds": results}
-        write_json(arguments.out.with_suffix(".json"), figures)
+        write_json(kept, figures)
         write_text(arguments.out.with_suffix(".md"), page(figures))
-    return figures
+    return {"victims": arguments.victims, "seeds": results}
+
+
+def split(people: Sequence[int], victims: int, seed: int) -> tuple[list[int], list[int], list[int]]:
+    """Training, held-out and further people.
+
+    Those whose copies are planted are training cases; the heads that copies are hidden in are in no set.
+    """
+    first = [number for number in people if number < victims]
+    rest = [n for n in people if n >= victims and not HOSTS <= n < HOSTS + victims]
+    order = [*first, *np.random.default_rng(seed).permutation(rest).tolist()]
+    end = TRAINING + HOLDOUT
+    return order[:TRAINING], order[TRAINING:end], order[end : end + FURTHER]
 
 
 def page(figures: dict[str, Any]) -> str:
@@ -240,4 +251,5 @@ if __name__ == "__main__":
     parser.add_argument("--planted-seeds", type=int, default=1)
     parser.add_argument("--victims", type=int, default=12)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="keep the seeds that --out holds already")
     print(json.dumps(run(parser.parse_args())["seeds"][-1]["cpu seconds"]))

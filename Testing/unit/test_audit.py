@@ -86,12 +86,12 @@ def test_a_report_that_cannot_be_written_is_refused_first(cohorts, tmp_path, cap
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("clinic")
-    real = {f"sub-{n:02d}": person(n) for n in range(10)}
-    training = dict(list(real.items())[:7])
-    holdout = dict(list(real.items())[7:])
+    real = {f"sub-{n:02d}": person(n) for n in range(9)}
+    training = dict(list(real.items())[:6])
+    holdout = dict(list(real.items())[6:])
     rng = np.random.default_rng(0)
-    honest = {f"sub-s{n}": person(n) for n in range(30, 34)}
-    planted = dict(list(honest.items())[:2]) | {
+    honest = {f"sub-s{n}": person(n) for n in range(30, 33)}
+    planted = dict(list(honest.items())[:1]) | {
         "sub-s7": PLANTS["mirrored"](PLANTS["noised"](person(2), person(40), rng), person(40), rng),
         "sub-s8": lesion_only(person(3), person(41), rng),
         "sub-s9": PLANTS["shifted"](person(8), person(40), rng),
