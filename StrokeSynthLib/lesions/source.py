@@ -48,6 +48,10 @@ def _holds_examinations(folder: Path) -> bool:
 
 
 def _open_learned(model: Path | None, names: Sequence[str] | None) -> LesionSource:
+    if names is not None:
+        raise BadInputError(
+            "--lesion-list: chooses masks of a folder, but --lesions names a model; leave it out."
+        )
     return LearnedLesions(model if model is not None else LEARNED)
 
 

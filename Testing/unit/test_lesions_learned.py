@@ -273,6 +273,8 @@ def test_a_model_is_told_from_a_folder_of_masks(
     assert not is_model(folder)
     assert open_lesions(shape_model.path).name == "learned (shape)"
     assert open_lesions(folder).name == f"masks of {folder.name}"
+    with pytest.raises(BadInputError, match="--lesion-list: chooses masks"):
+        open_lesions(shape_model.path, ["sub-02"])
     with pytest.raises(BadInputError, match="is a model of kind"):
         open_lesions("acute")
     (tmp_path / "empty").mkdir()
