@@ -218,6 +218,26 @@ def test_untrained_networks_are_the_identity_so_identities_cost_next_to_nothing(
     assert forth["map"].item() > 2.0
 
 
+def test_judge_moves_the_generator_although_cycles_and_identities_hold_it(stacks):
+    method = _method(width=8)
+    for step in range(8):
+        torch.manual_seed(step)
+        method.step(_draw(stacks, step), 0.0)
+    batch = _draw(stacks, 50)
+    method._judges_learn(False)
+
+    def pull(loss):
+        method.painter.zero_grad(set_to_none=True)
+        loss.backward(retain_graph=True)
+        return (
+            sum(float(p.grad.norm() ** 2) for p in method.painter.parameters() if p.grad is not None) ** 0.5
+        )
+
+    forth, back = method._from_maps(batch.maps, 0.0)[1], method._from_images(batch, 0.0)[1]
+    holding = pull(back["cycle of images"]) + pull(back["identity of images"])
+    assert pull(forth["fooling with images"]) > 0.3 * holding
+
+
 def test_map_that_is_read_wrong_in_the_lesion_costs_more(stacks):
     from StrokeSynthLib.translate.cyclegan.method import map_loss
     from StrokeSynthLib.translate.networks.losses import voxel_weights

@@ -3,7 +3,7 @@
 Zhu et al. (ICCV 2017): residual blocks at a quarter of the resolution between strided and up-sampling
 convolutions, instance norm. Different from there: up-sampling by nearest neighbor and a convolution
 (Odena et al., Distill 2016); what came in enters again at full resolution, so that edges stay
-sharp; both networks correct what they get instead of painting it anew, and so begin at the identity.
+sharp; both networks correct what they get instead of painting it anew, and so begin near the identity.
 No import of MONAI here: this file also serves inference.
 """
 
@@ -88,7 +88,6 @@ class Trunk(nn.Module):
         self.head = nn.Sequential(conv(2 * width, width, 3, padding=1), nn.LeakyReLU(0.2))
         self.last = conv(width, outputs, 3, padding=1)
         self.apply(_initialize)
-        nn.init.normal_(self.last.weight, 0.0, 0.002)  # begin at the identity
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs`` (n, channels, x, y[, z])."""
