@@ -69,9 +69,10 @@ class CycleGAN(Method):
     )
     losses = (
         "Least squares, targets 1 for real and 0 for fake, on images (x 5) and on maps with sketches; 10 x\n"
-        "L1 of both cycles, 0.5 x L1 of both identities, 2 x cross-entropy of the map that is read back from\n"
-        "the image (lesion voxels weighted more); fakes for the discriminators out of a pool of 50. A sketch\n"
-        "and an image of a step are of cases drawn independently: no image is ever compared with its own map."
+        "L1 of both cycles, 0.5 x L1 of both identities, 2 x cross-entropy of the map that is read back\n"
+        "from the image (lesion voxels weighted more); fakes for the discriminators out of a pool of 50. A\n"
+        "sketch and an image of a step are of cases drawn independently: no image is ever\n"
+        "compared with its own map."
     )
     failures = (
         "Nothing tells the network what one map's own image looks like, so contrast between tissues follows\n"
