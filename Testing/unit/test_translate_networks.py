@@ -147,3 +147,35 @@ def test_damaged_weights_are_named(model, tmp_path):
     (broken / "weights.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadInputError, match="weights"):
         open_translator(broken, "cpu")
+
+
+def test_air_is_left_to_the_sketch(cohort, tmp_path):
+    from dataclasses import replace
+
+    from scipy.ndimage import binary_dilation
+
+    from StrokeSynthLib.device import choose_device
+    from StrokeSynthLib.translate.networks.translator import NetworkTranslator
+    from StrokeSynthLib.translate.physics.translator import PhysicsTranslator
+    from StrokeSynthLib.translate.pix2pix.generator import Generator, GeneratorOptions
+
+    fitted = open_translator(train_translator("physics", cohort, tmp_path / "physics").path)
+    assert isinstance(fitted, PhysicsTranslator)
+    scanners = fitted.model.scanners.copy()
+    scanners[:, 7:] = 0.0  # not stripped, air not empty
+    unstripped = replace(fitted.model, scanners=scanners)
+    images = []
+    for spread in (0.0, 0.3):
+        torch.manual_seed(0)
+        network = Generator(GeneratorOptions(width=4))
+        torch.nn.init.normal_(network.correct.weight, 0.0, spread)
+        torch.nn.init.zeros_(network.correct.bias)
+        translator = NetworkTranslator(
+            "pix2pix", network, unstripped, 3.0, (32, 32), "", choose_device("cpu")
+        )
+        images.append(translator.translate(phantom.map_volume(), seed=1).dwi.array)
+    head = phantom.labels() > 0
+    air = ~binary_dilation(head, iterations=3)
+    assert images[0][air].any(), "air holds noise"
+    np.testing.assert_array_equal(images[0][air], images[1][air])
+    assert not np.array_equal(images[0][head], images[1][head])

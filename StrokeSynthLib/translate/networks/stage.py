@@ -166,6 +166,8 @@ class NetworkStage(Stage):
         inputs = np.stack([frame.forward(self.picked(image, known)) for image in (sketch_b0, sketch_adc)])
         painted = self._generate(classes, inputs, self._numbers(frame, numbers))
         empty = inputs[0] <= 0
+        if not self._painter.paints_noise:
+            empty |= classes == 0  # air is noise alone: whatever a network paints there is a fault
         log_b0 = np.where(empty, 0.0, np.log(np.maximum(painted[0], 1e-5) / np.maximum(inputs[0], 1e-5)))
         change = np.where(empty, 0.0, painted[1] - inputs[1])
         target: list[Any] = [slice(None)] * 4
