@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 FALSE_ALARM = 0.01
 LEAST_EVIDENCE = 9.0
-LEAST_CORRELATION = 0.4
+LEAST_CORRELATION = 0.3
 #: A part's usual spread is not taken to be smaller (Fisher's z): that of some 2,500 independent voxels.
 _LEAST_SPREAD = 0.02
 

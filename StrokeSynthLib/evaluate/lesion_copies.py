@@ -3,9 +3,10 @@
 Two people's masks can be alike by chance, and the more so the smaller and the more compact they are. Of
 pairs of 278 real masks of different people at about the same place, the most alike had a Dice of 0.91, one in
 3,000 more than 0.88; copies brought to other slices, tilted and off by some mm had 0.96 to 0.99 in the
-middle (``Testing/Benchmarks/audit.md``). So the limit is :data:`LEAST_DICE` at about the same place of
-either side, :data:`LEAST_DICE_ANYWHERE` at any other, and higher where the control, real masks against those
-of other people, comes near it: by the same extreme-value rule as for images, on -ln(1 - Dice).
+middle (those figures: real masks of SOOP, in standard space). So the limit is :data:`LEAST_DICE` for masks of
+:data:`TELLING_ML` or more at about the same place of either side, and :data:`LEAST_DICE_ANYWHERE` for
+smaller ones and elsewhere. Where two people's masks in the control are more alike than that, the limit lies a
+third of the way from there to 1.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .copies import FALSE_ALARM, extreme
 from .lesion_shapes import SMALLEST_ML, likeness
 from .measured import Measured
 
@@ -27,8 +27,8 @@ LEAST_DICE = 0.94
 LEAST_DICE_ANYWHERE = 0.985
 #: Centers closer than this (mm, standard space, either side) are at about the same place.
 NEAR_MM = 15.0
-#: With fewer masks the extreme values of the control say nothing.
-_LEAST_CONTROLS = 8
+#: Masks from this volume on (ml) are told apart by less than an exact copy.
+TELLING_ML = 3.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class LesionEvidence:
     compared, control_masks
         Masks of :data:`.lesion_shapes.SMALLEST_ML` or more, synthetic and real.
     highest, control_highest
-        Dice of the pair at about the same place that is most alike, and among real masks of other people.
+        Dice of the pair of telling masks at about the same place that is most alike, and among real masks of
+        other people.
     threshold
         Dice from which on a mask at about the same place is a copy.
     rule
@@ -70,9 +71,10 @@ def lesion_evidence(synthetic: Sequence[Measured], real: Sequence[Measured]) -> 
     control_dice, control_near, _ = _pairs([real[j] for j in other], [real[j] for j in other])
     persons = [real[j].person for j in other]
     stranger = np.array([[a != b for b in persons] for a in persons])
-    tops = np.where(control_near & stranger, control_dice, 0.0).max(axis=1)
-    threshold = max(LEAST_DICE, _extreme(tops, len(own)))
-    limit = np.where(near, threshold, max(threshold, LEAST_DICE_ANYWHERE))
+    telling, control_telling = _telling(synthetic, own), _telling(real, other)
+    tops = np.where(control_near & stranger, control_dice, 0.0).max(axis=1)[control_telling]
+    threshold = _limit(float(tops.max(initial=0.0)))
+    limit = np.where(near & telling[:, None], threshold, LEAST_DICE_ANYWHERE)
     best = np.where(dice >= limit, dice, 0.0).argmax(axis=1)
     rows = np.arange(len(own))
     hit = (dice >= limit)[rows, best]
@@ -82,22 +84,26 @@ def lesion_evidence(synthetic: Sequence[Measured], real: Sequence[Measured]) -> 
     )
     rule = (
         f"Dice of every mask of {SMALLEST_ML:g} ml or more, around its own center, with every real one below "
-        f"{threshold:.3f} where both lie within {NEAR_MM:g} mm of each other in standard space on either "
-        f"side, and below {max(threshold, LEAST_DICE_ANYWHERE):.3f} elsewhere (exceeded by chance in "
-        f"{FALSE_ALARM:.0%} of cohorts of this size, by real masks against other people's; never "
-        f"below {LEAST_DICE:g})"
+        f"{threshold:.3f} where it holds {TELLING_ML:g} ml or more and both lie within {NEAR_MM:g} mm of "
+        f"each other in standard space on either side, and below {LEAST_DICE_ANYWHERE:g} else (never below "
+        f"{LEAST_DICE:g}, and a third of the way to 1 above real masks of two people)"
     )
-    highest = float(np.where(near, dice, 0.0).max())
-    return LesionEvidence(copied, len(own), len(other), highest, float(tops.max()), threshold, rule)
+    highest = float(np.where(near & telling[:, None], dice, 0.0).max())
+    return LesionEvidence(
+        copied, len(own), len(other), highest, float(tops.max(initial=0.0)), threshold, rule
+    )
 
 
-def _extreme(tops: Array, masks: int) -> float:
-    """Dice that masks of other people reach in one of a hundred cohorts of so many masks."""
-    if len(tops) < _LEAST_CONTROLS:
-        return 0.0
-    level = extreme(-np.log1p(-np.minimum(tops, 0.999)), FALSE_ALARM / masks)
+def _telling(cases: Sequence[Measured], chosen: Sequence[int]) -> Array:
+    """Which of the chosen cases' masks are large enough to be told apart."""
+    shapes = [cases[i].shape for i in chosen]
+    return np.array([shape is not None and shape.volume_ml >= TELLING_ML for shape in shapes])
+
+
+def _limit(highest: float) -> float:
+    """Dice from which on telling masks are copies, given the highest among real masks of other people."""
     # A limit that no copy could reach would be none: the same mask read twice differs by rounding.
-    return min(float(-np.expm1(-level)), LEAST_DICE_ANYWHERE)
+    return min(max(LEAST_DICE, highest + (1.0 - highest) / 3.0), LEAST_DICE_ANYWHERE)
 
 
 def _pairs(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Array, Array, Array]:
