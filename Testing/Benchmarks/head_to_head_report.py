@@ -173,12 +173,14 @@ def _table(rows: Rows, columns: Sequence[Column], without: str = "") -> str:
     for kind, seeds in rows.items():
         if kind == without:
             continue
-        cells = []
-        for _, path, digits in columns:
-            values = [v for row in seeds.values() if (v := value_at(row, path)) is not None]
-            cells.append(_cell(values, digits))
-        if any(cell != "-" for cell in cells):
-            lines.append(f"| {kind} | {len(seeds)} | " + " | ".join(cells) + " |")
+        found = [
+            [v for row in seeds.values() if (v := value_at(row, path)) is not None] for _, path, _ in columns
+        ]
+        cells = [_cell(values, digits) for values, (_, _, digits) in zip(found, columns, strict=True)]
+        counts = sorted({len(values) for values in found if values})
+        if counts:
+            number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+            lines.append(f"| {kind} | {number} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
