@@ -30,7 +30,8 @@ _CHANGES = (
     (True, (7, 5), 1.06, 1.04),
     (True, (2, 7), 0.94, 0.96),
 )
-#: Logit of lesion (probability about 5 %) from which on a slice is looked at a second time, flipped.
+#: Logit of lesion (probability about 5 %) from which on a slice is looked at a second time, flipped;
+#: what that saves is in ``Testing/Benchmarks/inference_levers.md``.
 POSSIBLE = -3.0
 #: Logit where nothing is looked at.
 NO_LESION = -14.0

@@ -1,8 +1,7 @@
 """The part of each slice that a 2D network is shown: the brain and what is near it.
 
-High and low slices hold little brain; shown whole they cost as much as the others. Measured on 28 simulated
-cases, windows with eight voxels around the brain save a fifth of the computing and leave the Dice as it was
-(0.5896 for 0.5885); with four voxels it falls (0.5845).
+High and low slices hold little brain; shown whole they cost as much as the others. What windows save, and
+that they leave the Dice as it was, is in ``Testing/Benchmarks/inference_levers.md``.
 """
 
 from __future__ import annotations
