@@ -14,6 +14,7 @@ EXAMPLE = "strokesynth train translator --kind physics --cohort cohort --out phy
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    from ..translate.options import CONDITIONS
     from ..translate.registry import TRANSLATORS
 
     parser.add_argument("--kind", choices=tuple(TRANSLATORS), required=True, help="which translator")
@@ -28,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unlabeled", type=Path, metavar="COHORT",
         help="examinations without maps or masks to learn from, too (cyclegan)",
     )  # fmt: skip
+    parser.add_argument(
+        "--condition", choices=CONDITIONS, default=CONDITIONS[0],
+        help="what networks see: the map and a sketch drawn from fitted statistics (default), or the map "
+        "alone, as in the papers",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="MODEL", help="model folder to write")
     parser.add_argument(
         "--width", type=shared.positive_whole, metavar="W", help="channels of the first layer (networks)"
@@ -39,7 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """Train and say where the model is."""
     from ..pipeline.training import TrainingRequest, train_translator_on
 
-    names = ("seed", "dimensions", "steps", "minutes", "width", "threads", "resume", "device")
+    names = ("seed", "dimensions", "steps", "minutes", "width", "threads", "resume", "device", "condition")
     request = TrainingRequest(
         arguments.kind, arguments.cohort, arguments.out, {name: getattr(arguments, name) for name in names},
         console.say, console.progress,

@@ -234,15 +234,16 @@ def train_translator_on(
     ``unlabeled``: a cohort of which the images alone are used, for kinds that can.
     """
     from ..translate.options import TranslatorOptions
-    from ..translate.registry import check_unlabeled, train_translator
+    from ..translate.registry import check_condition, check_unlabeled, train_translator
 
+    options = request.options(TranslatorOptions)
+    check_condition(request.kind, options.condition)
     if unlabeled is not None:
         check_unlabeled(request.kind)
     if request.kind not in _NO_NETWORK:
         require("torch", "monai")
     if (done := request.finished()) is not None:
         return done
-    options = request.options(TranslatorOptions)
     if maps is not None:
         check_output_folder(maps)
     cases = request.cases(request.cohort, maps, need_lesion=False)

@@ -11,6 +11,8 @@ from ..volume import Volume
 
 #: Makes the semantic map of a case that has none (on the case's grid).
 MapMaker = Callable[[Case], Volume]
+#: What networks can be given beside the map: a sketch drawn from fitted statistics, or nothing.
+CONDITIONS = ("sketch", "map")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class TranslatorOptions:
         Makes the map of a case that lacks one; None: such a case is an error.
     unlabeled
         Examinations without map and mask that help to learn what images look like (cyclegan).
+    condition
+        What networks see: "sketch", the map and a sketch of contrast, lesion, coil profile and slow
+        texture; or "map", the map alone, as in the papers that the kinds come from.
     """
 
     seed: int = 0
@@ -55,10 +60,15 @@ class TranslatorOptions:
     threads: int = 1
     map_maker: MapMaker | None = None
     unlabeled: tuple[CaseFiles, ...] = ()
+    condition: str = "sketch"
 
     def __post_init__(self) -> None:
         if self.dimensions not in (2, 3):
             raise BadInputError(f"dimensions {self.dimensions}: is not possible; choose 2 or 3.")
+        if self.condition not in CONDITIONS:
+            raise BadInputError(
+                f"condition {self.condition}: is not known; choose {' or '.join(CONDITIONS)}."
+            )
         for name in ("steps", "minutes", "width", "batch", "threads"):
             value = getattr(self, name)
             if value is not None and value <= 0:

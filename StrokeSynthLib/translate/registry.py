@@ -11,7 +11,7 @@ from ..cohort.case import CaseFiles
 from ..errors import BadInputError
 from ..modelfolder import ModelFolder, open_model
 from ..progress import Progress, silent
-from .options import TranslatorOptions
+from .options import CONDITIONS, TranslatorOptions
 from .translator import Translator
 
 
@@ -19,7 +19,8 @@ class TranslatorKind(NamedTuple):
     """Where a kind lives; imported when used, because torch takes a second and MONAI five.
 
     ``needs_background``: whether it puts lesions into a patient's own images only, and cannot draw others;
-    ``takes_unlabeled``: whether examinations without map and mask help it to learn.
+    ``takes_unlabeled``: whether examinations without map and mask help it to learn;
+    ``takes_condition``: whether what it sees beside the map can be chosen.
     """
 
     module: str
@@ -28,6 +29,7 @@ class TranslatorKind(NamedTuple):
     summary: str
     needs_background: bool = False
     takes_unlabeled: bool = False
+    takes_condition: bool = False
 
     def load(self, name: str) -> Callable[..., Any]:
         """The function ``name`` of the kind's module."""
@@ -40,13 +42,25 @@ TRANSLATORS: dict[str, TranslatorKind] = {
         ".physics.translator", "train_physics", "open_physics", "signal statistics, seconds"
     ),
     "pix2pix": TranslatorKind(
-        ".pix2pix.translator", "train_pix2pix", "open_pix2pix", "adversarial network, minutes"
+        ".pix2pix.translator",
+        "train_pix2pix",
+        "open_pix2pix",
+        "adversarial network, minutes",
+        takes_condition=True,
     ),
     "spade": TranslatorKind(
-        ".spade.translator", "train_spade", "open_spade", "adversarial network modulated by the map, minutes"
+        ".spade.translator",
+        "train_spade",
+        "open_spade",
+        "adversarial network modulated by the map, minutes",
+        takes_condition=True,
     ),
     "rflow": TranslatorKind(
-        ".rflow.translator", "train_rflow", "open_rflow", "rectified flow from noise, minutes"
+        ".rflow.translator",
+        "train_rflow",
+        "open_rflow",
+        "rectified flow from noise, minutes",
+        takes_condition=True,
     ),
     "cyclegan": TranslatorKind(
         ".cyclegan.translator",
@@ -54,6 +68,7 @@ TRANSLATORS: dict[str, TranslatorKind] = {
         "open_cyclegan",
         "adversarial networks from unpaired maps and images, minutes",
         takes_unlabeled=True,
+        takes_condition=True,
     ),
     "copypaste": TranslatorKind(
         ".copypaste.translator",
@@ -84,6 +99,8 @@ def train_translator(
         raise BadInputError(f"--kind {kind}: is not known; choose one of {', '.join(TRANSLATORS)}.")
     if options is not None and options.unlabeled:
         check_unlabeled(kind)
+    if options is not None:
+        check_condition(kind, options.condition)
     folder: ModelFolder = entry.load(entry.trainer)(
         cases, Path(out), options or TranslatorOptions(), progress
     )
@@ -102,6 +119,22 @@ def check_unlabeled(kind: str) -> None:
     if kind not in able:
         raise BadInputError(
             f"--unlabeled: {kind} learns from images with their maps; leave it out, or use --kind "
+            f"{' or '.join(able)}."
+        )
+
+
+def check_condition(kind: str, condition: str) -> None:
+    """Refuse another condition than the default for a kind without a network.
+
+    Raises
+    ------
+    BadInputError
+        Naming the kinds that can.
+    """
+    able = [name for name, entry in TRANSLATORS.items() if entry.takes_condition]
+    if condition != CONDITIONS[0] and kind not in able:
+        raise BadInputError(
+            f"--condition {condition}: {kind} has no network; leave it out, or use --kind "
             f"{' or '.join(able)}."
         )
 

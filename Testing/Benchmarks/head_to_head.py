@@ -5,7 +5,8 @@ The cohorts are those of ``shipped_cohorts.py``: the clinic is simulated from re
 on all protocols, one of which the clinic has not. For each seed 50 cases are drawn from the clinic's 200 (by
 case: its 10 people have 20 each), the same for every translator.
 
-A row is a translator and a seed. Its stages, each in a process of its own on one thread:
+A row is a translator and a seed; ``_map`` behind the translator's name: its network sees the map alone.
+Its stages, each in a process of its own on one thread:
 
 ``train``     the translator, on the drawn cases; so many steps, at widths of about equal cost;
 ``database``  synthetic cases of new people and lesions, with every lesion recoverable (pipeline/attempts.py);
@@ -44,7 +45,16 @@ STAGES = ("train", "database", "utility", "score")
 #: Channels of the first layer: chosen so that a step costs about the same.
 WIDTHS = {"pix2pix": 16, "spade": 8, "cyclegan": 8, "rflow": 12}
 #: Steps of sampling for the databases.
-SAMPLING_STEPS = {"rflow": 4}
+SAMPLING_STEPS = {"rflow": 4, "rflow_map": 8}
+#: Behind the kind, in rows whose network sees the map alone, as in the papers; others get a sketch beside it.
+MAP_ALONE = "_map"
+KINDS = (*TRANSLATORS, *(f"{name}{MAP_ALONE}" for name, kind in TRANSLATORS.items() if kind.takes_condition))
+
+
+def translator_of(kind: str) -> tuple[str, str]:
+    """The kind of translator of a row, and what it sees beside the map."""
+    name = kind.removesuffix(MAP_ALONE)
+    return name, "sketch" if name == kind else "map"
 
 
 #: What the translators' trainings do not depend on.
@@ -210,7 +220,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="of the report (default: WORK)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--stage", nargs="+", choices=(*STAGES, "report"), default=list(STAGES))
-    parser.add_argument("--kinds", nargs="+", default=[CLINICAL, *TRANSLATORS])
+    parser.add_argument("--kinds", nargs="+", choices=[CLINICAL, *KINDS], default=[CLINICAL, *KINDS])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     for name in _NUMBERS:
         default = getattr(Plan, name)

@@ -12,7 +12,7 @@ from StrokeSynthLib.files import replacing, write_json, write_text
 from StrokeSynthLib.schema import INTRACRANIAL
 from StrokeSynthLib.study.statistics import Estimate, difference, estimate
 from StrokeSynthLib.translate.registry import TRANSLATORS
-from Testing.Benchmarks.head_to_head import CLINICAL
+from Testing.Benchmarks.head_to_head import CLINICAL, KINDS, MAP_ALONE, translator_of
 
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
@@ -27,7 +27,7 @@ Rows = dict[str, dict[int, dict[str, Any]]]
 def read_rows(plan: Plan) -> Rows:
     """All pieces that are done, by kind and seed."""
     rows: Rows = {}
-    for kind in (CLINICAL, *TRANSLATORS):
+    for kind in (CLINICAL, *KINDS):
         seeds = {int(path.name.split("-")[1]) for path in (plan.work / "pieces").glob(f"{kind}-*-*.json")}
         for seed in sorted(seeds):
             found = {name: piece for name in PIECES if (piece := plan.read(kind, seed, name)) is not None}
@@ -64,7 +64,9 @@ def page(plan: Plan, rows: Rows) -> str:
         f"{settings['segmenter_steps']} "
         "steps. Where there are several seeds, figures are their means, and brackets the smallest "
         "and the largest; "
-        "three trainings show no ranking.",
+        "three trainings show no ranking. Networks correct a sketch drawn from the fitted statistics; "
+        f"those called `{named('...' + MAP_ALONE)}` see each class's mean values in its place, the same in "
+        "every image, so nothing that the map does not tell, as in the papers.",
         "## Training and time",
         _table(rows, _TIME, without=CLINICAL),
         "CPU seconds on one thread of a shared machine.",
@@ -103,6 +105,12 @@ def page(plan: Plan, rows: Rows) -> str:
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
+def named(kind: str) -> str:
+    """A row's name for readers."""
+    name, condition = translator_of(kind)
+    return f"{name}, map alone" if condition == "map" else name
+
+
 def _with_scans(rows: Rows) -> Rows:
     """The rows, and above them the simulated scans of the same maps and lesions."""
     first = {s: {"images": row["scans"]} for s, row in rows.get(CLINICAL, {}).items() if "scans" in row}
@@ -111,7 +119,9 @@ def _with_scans(rows: Rows) -> Rows:
 
 def _equation(rows: Rows) -> str:
     """How far DWI is from what b0 and ADC say, in what translators draw."""
-    drawing = [kind for kind in rows if kind != CLINICAL and not TRANSLATORS[kind].needs_background]
+    drawing = [
+        kind for kind in rows if kind != CLINICAL and not TRANSLATORS[translator_of(kind)[0]].needs_background
+    ]
     found = [
         value
         for kind in drawing
@@ -180,7 +190,7 @@ def _table(rows: Rows, columns: Sequence[Column], without: str = "") -> str:
         counts = sorted({len(values) for values in found if values})
         if counts:
             number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-            lines.append(f"| {kind} | {number} | " + " | ".join(cells) + " |")
+            lines.append(f"| {named(kind)} | {number} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -204,8 +214,8 @@ def utility(rows: Rows) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]  # fmt: skip
     arms = [(CLINICAL, "utility clinical", "clinical cases")]
-    arms += [(k, "utility with", f"clinical and {k}") for k in rows if k != CLINICAL]
-    arms += [(k, "utility only", f"{k} only") for k in rows if k != CLINICAL]
+    arms += [(k, "utility with", f"clinical and {named(k)}") for k in rows if k != CLINICAL]
+    arms += [(k, "utility only", f"{named(k)} only") for k in rows if k != CLINICAL]
     for kind, piece, label in arms:
         done = {seed: row[piece] for seed, row in rows.get(kind, {}).items() if piece in row}
         if not done:
@@ -241,14 +251,14 @@ def _text(found: Estimate) -> str:
 def _failures(plan: Plan, rows: Rows) -> list[str]:
     """What did not work, in words."""
     said = [
-        f"- `{kind}`, seed {seed}: {row['database']['failed']} Its database was written all the same."
+        f"- {named(kind)}, seed {seed}: {row['database']['failed']} Its database was written all the same."
         for kind, seeds in rows.items()
         for seed, row in seeds.items()
         if row.get("database", {}).get("failed")
     ]
-    missing = [kind for kind in TRANSLATORS if kind not in rows]
+    missing = [kind for kind in KINDS if kind not in rows]
     if missing:
-        said.append(f"- Not run: {', '.join(missing)}.")
+        said.append(f"- Not run: {', '.join(map(named, missing))}.")
     return ["## Failures", "\n".join(said)] if said else []
 
 
@@ -292,7 +302,7 @@ def draw_picture(plan: Plan, rows: Rows, path: Path) -> None:
                 line[2 * number + 1].contour(
                     lesion.T[::-1, ::-1] > 0, [0.5], colors="#E8A33D", linewidths=0.6
                 )
-        label = "simulated scan" if kind == CLINICAL else kind
+        label = "simulated scan" if kind == CLINICAL else named(kind)
         line[0].set_title(label, fontsize=9, loc="left")
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.97, 0.02, 0.12)
     with replacing(path) as temporary:

@@ -32,7 +32,7 @@ from StrokeSynthLib.translate.options import TranslatorOptions
 from StrokeSynthLib.translate.proposal import Proposer
 from StrokeSynthLib.translate.registry import TRANSLATORS, open_translator, train_translator
 from StrokeSynthLib.translate.translator import Translator
-from Testing.Benchmarks.head_to_head import CLINICAL, SAMPLING_STEPS, WIDTHS
+from Testing.Benchmarks.head_to_head import CLINICAL, SAMPLING_STEPS, WIDTHS, translator_of
 
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
@@ -104,17 +104,18 @@ def _opened(plan: Plan, kind: str, seed: int) -> Translator:
 
 def training(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
     """Train the translator on the clinic."""
+    name, condition = translator_of(kind)
     options = TranslatorOptions(
-        seed=seed, steps=plan.steps, minutes=plan.minutes,
-        width=plan.width or WIDTHS.get(kind, TranslatorOptions.width), resume=True, device="cpu", threads=1,
+        condition=condition, seed=seed, steps=plan.steps, minutes=plan.minutes,
+        width=plan.width or WIDTHS.get(name, TranslatorOptions.width), resume=True, device="cpu", threads=1,
     )  # fmt: skip
     out = model_folder(plan, kind, seed)
     clock = _Clock(plan.work / "clocks" / f"{kind}-{seed}.json")
     if not (out / "model.json").is_file():
-        train_translator(kind, plan.clinic(seed), out, options, clock.show)
+        train_translator(name, plan.clinic(seed), out, options, clock.show)
         clock.keep()
     record = open_model(out).training
-    known = {name: record[name] for name in ("steps", "seconds", "parameters") if name in record}
+    known = {fact: record[fact] for fact in ("steps", "seconds", "parameters") if fact in record}
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     return known | {"cpu_s": round(clock.before, 1), "megabytes": round(megabytes, 2)}
 
@@ -134,7 +135,7 @@ def _drawn(plan: Plan, kind: str, seed: int) -> tuple[list[Case], float]:
     made, started = [], time.process_time()
     for number, case in enumerate(controls):
         image_seed = 1000 * seed + number
-        if isinstance(translator, Proposer) and TRANSLATORS[kind].needs_background:
+        if isinstance(translator, Proposer) and TRANSLATORS[translator_of(kind)[0]].needs_background:
             proposal = translator.propose(image_seed)
             semantic_map, lesion, drawn = proposal.semantic_map, proposal.lesion, proposal.images
         else:
@@ -183,7 +184,7 @@ def _lesions(made: Sequence[Case]) -> dict[str, Any]:
 
 def _unpaired(kind: str) -> bool:
     """Whether the images are not of the same maps and lesions as the controls."""
-    return kind == CLINICAL or TRANSLATORS[kind].needs_background
+    return kind == CLINICAL or TRANSLATORS[translator_of(kind)[0]].needs_background
 
 
 def _paired_ssim(made: Sequence[Case], controls: Sequence[Case]) -> dict[str, float]:
@@ -309,7 +310,7 @@ def picture(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
         translator = _opened(plan, kind, seed)
         drawn = []
         for image_seed in SEEDS:
-            if isinstance(translator, Proposer) and TRANSLATORS[kind].needs_background:
+            if isinstance(translator, Proposer) and TRANSLATORS[translator_of(kind)[0]].needs_background:
                 made = translator.propose(image_seed)
                 drawn.append(
                     Case("", "", made.images.dwi, made.images.adc, None, made.lesion, made.semantic_map)

@@ -95,6 +95,8 @@ def _sketch(material: Material, number: int, frame: Frame, seed: tuple[int, int]
     example = material.examples[number]
     rng = generator(seed[0], "sketch", number, seed[1])
     draw = material.model.draw(rng)
+    if material.condition == "map":
+        draw = material.model.plain(draw)
     canvas = Canvas(example.labels, example.spacing, draw, int(rng.integers(2**31)))
     drawn = drawn_sketch(canvas, example.lesion, whole(canvas.shape))
     b0, dwi = drawn.painting.b0, drawn.painting.dwi

@@ -20,7 +20,7 @@ from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import SignalModel
 from ..signal import adc_from
 from .frame import Frame
-from .sketch import drawn_sketch, measured_painting
+from .sketch import drawn_sketch, measured_painting, plain_painting
 
 Array = npt.NDArray[Any]
 
@@ -74,6 +74,8 @@ class Material:
         In plane (mm), of the frames.
     multiple
         What the sizes of frames must be multiples of.
+    condition
+        See :class:`..options.TranslatorOptions`.
     """
 
     examples: Sequence[Example]
@@ -81,6 +83,7 @@ class Material:
     model: SignalModel
     spacing: float
     multiple: tuple[int, ...]
+    condition: str = "sketch"
 
 
 def frame_mask(labels: Array, filled: Array) -> Array:
@@ -118,15 +121,19 @@ def make_stacks(material: Material, progress: Progress) -> list[Stack]:
     stacks = []
     for number, (example, fit, frame) in enumerate(zip(examples, material.fits, frames, strict=True)):
         progress(ProgressEvent("Preparing cases", number, len(examples), example.name))
-        stacks.append(_stack(example, *fit, material.model, frame, number))
+        stacks.append(_stack(example, *fit, material, frame, number))
     return stacks
 
 
 def _stack(
-    example: Example, fit: CaseFit, residuals: Residuals, model: SignalModel, frame: Frame, seed: int
+    example: Example, fit: CaseFit, residuals: Residuals, material: Material, frame: Frame, seed: int
 ) -> Stack:
-    draw = model.of_case(fit)
-    painting = measured_painting(example, fit, residuals, draw)
+    draw = material.model.of_case(fit)
+    if material.condition == "map":
+        draw = material.model.plain(draw)
+        painting = plain_painting(example, draw)
+    else:
+        painting = measured_painting(example, fit, residuals, draw)
     # Grain is drawn, not measured: the discriminator must not find the real image's own in the fake.
     canvas = Canvas(example.labels, example.spacing, draw, seed)
     grain = drawn_sketch(canvas, example.lesion, whole(canvas.shape))

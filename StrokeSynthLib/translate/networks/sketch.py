@@ -4,6 +4,8 @@ b0 and ADC of each class as drawn for this case, its lesion's values, its bias f
 slow part of its texture. In training all of this is measured on the image that the network is to
 paint, so that using it is the shortest way to a small loss; for a new image it is drawn
 from the fitted distribution, in 3D, so that neighboring slices agree.
+
+Trained on the map alone, a network gets each class's mean values in its place, the same for every case.
 """
 
 from __future__ import annotations
@@ -31,7 +33,6 @@ _SLOW_MM = 3.5
 
 def measured_painting(example: Example, fit: CaseFit, residuals: Residuals, draw: CaseDraw) -> Painting:
     """Sketch of a training case, from its own measured values."""
-    labels = fill_under_lesion(example.labels, example.lesion, example.spacing)
     lesion = example.lesion
     tissue = residuals.valid & ~lesion
     in_lesion = lesion & residuals.valid
@@ -43,10 +44,20 @@ def measured_painting(example: Example, fit: CaseFit, residuals: Residuals, draw
         ratio = np.log(np.clip(example.adc, 0.1, None) / expected)
         deviations = [residuals.log_b0 - fit.lesion.log_b0, ratio - fit.lesion.log_adc]
         lesion_b0, lesion_adc = smooth_within(deviations, in_lesion, _SLOW_MM, example.spacing)
-    texture = Texture(log_b0, adc, lesion_b0, lesion_adc)
+    return _painted(example, draw, Texture(log_b0, adc, lesion_b0, lesion_adc))
+
+
+def plain_painting(example: Example, draw: CaseDraw) -> Painting:
+    """Sketch of a training case that tells no more than its map; ``draw``: :meth:`SignalModel.plain`."""
+    zero = np.zeros((), np.float32)
+    return _painted(example, draw, Texture(zero, zero, zero, zero))
+
+
+def _painted(example: Example, draw: CaseDraw, texture: Texture) -> Painting:
+    labels = fill_under_lesion(example.labels, example.lesion, example.spacing)
     filled = example.dwi > 0 if example.stripped else np.ones(labels.shape, bool)
     bias = bias_field(np.asarray(draw.bias), example.labels, example.spacing)
-    return paint(labels, lesion, example.spacing, draw, texture, filled, bias)
+    return paint(labels, example.lesion, example.spacing, draw, texture, filled, bias)
 
 
 def slow_part(texture: Texture, labels: Array, lesion: Array, spacing: tuple[float, float, float]) -> Texture:

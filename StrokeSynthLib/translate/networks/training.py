@@ -54,7 +54,8 @@ def train(
         size = options.batch or method.batch[options.dimensions]
         depth = 1 if options.dimensions == 2 else _BLOCK
         shapes = [stack.labels.shape for stack in stacks]
-        key = fingerprint([method.kind, method.painter.config(), steps, size, options.seed, shapes])
+        extra = [] if options.condition == "sketch" else [options.condition]
+        key = fingerprint([method.kind, method.painter.config(), steps, size, options.seed, shapes, *extra])
         earlier = _restored(method, out, key, options.resume)
         start = time.monotonic()
         with _kept_when_stopped(method, out, key):

@@ -38,6 +38,11 @@ Array = npt.NDArray[Any]
 #: Slices computed together on a graphics card. On the processor each is computed alone, so that it comes out
 #: with the same bits whether one or all of them are asked for.
 _TOGETHER = {"cuda": 8}
+#: What the network sees beside the map, for the card.
+_CONDITIONS = {
+    "sketch": "a sketch of b0 and ADC drawn from signal\nstatistics fitted to the same cases",
+    "map": "each class's mean b0 and ADC, the same in every\nimage: nothing that the map does not tell",
+}
 _Piece = tuple[Tensor, Tensor, "Tensor | None"]
 
 
@@ -61,11 +66,13 @@ class NetworkTranslator(DrawingTranslator):
         For the record.
     device
         Where the painter computes.
+    condition
+        What the painter was trained on; see :class:`..options.TranslatorOptions`.
     """
 
     def __init__(
         self, kind: str, painter: Painter, model: SignalModel, spacing: float, size: tuple[int, int],
-        model_hash: str, device: Device,
+        model_hash: str, device: Device, condition: str = "sketch",
     ) -> None:  # fmt: skip
         self.kind = kind
         self.painter = painter.to(device.name).eval()
@@ -74,6 +81,7 @@ class NetworkTranslator(DrawingTranslator):
         self.size = size
         self.model_hash = model_hash
         self.device = device
+        self.condition = condition
 
     def choose_sampling_steps(self, steps: int) -> None:
         """Let images take that many steps from now on.
@@ -96,7 +104,8 @@ class NetworkTranslator(DrawingTranslator):
         self, labels: Array, spacing: tuple[float, float, float], seed: int, *, effect: bool = False
     ) -> NetworkStage:
         """See :class:`..drawing.DrawingTranslator`."""
-        canvas = Canvas(labels, spacing, self.model.draw(random_stream(seed, "case")), seed)
+        draw = self.model.draw(random_stream(seed, "case"))
+        canvas = Canvas(labels, spacing, self.model.plain(draw) if self.condition == "map" else draw, seed)
         mask = frame_mask(labels, canvas.filled)
         frame = Frame.around(mask, spacing, self.spacing, self.size, self.painter.multiple)
         noise = torch.tensor([[canvas.draw.b0_noise, canvas.draw.dwi_noise]], dtype=torch.float32)
@@ -176,18 +185,22 @@ def train_network(
     spacing = frame_spacing(examples)
     with torch.random.fork_rng(devices=[]):
         multiple = kind.new_painter(options).multiple
-    stacks = kind.stacks(Material(examples, fits, model, spacing, multiple), options, progress)
+    stacks = kind.stacks(
+        Material(examples, fits, model, spacing, multiple, options.condition), options, progress
+    )
     trained = train(lambda: kind(options, device), stacks, options, device, out, progress)
     record = trained.record | {
         "cases": [e.name for e in examples],
         "geometries": geometries(examples),
         "with_lesion": len(model.lesions),
+        "condition": options.condition,
         "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
         "b0_derived_in": [e.name for e in examples if e.b0_derived],
         **({"unlabeled": [files.name for files in options.unlabeled]} if options.unlabeled else {}),
     }
     config = {
         "network": trained.painter.config(),
+        "condition": options.condition,
         "spacing": spacing,
         "size": list(stacks[0].labels.shape[:2]),
         "signal": model.to_config(),
@@ -218,12 +231,13 @@ def open_network(
         network = painter.from_config(config["network"])
         network.load_state_dict({name: torch.from_numpy(value) for name, value in folder.arrays().items()})
         model = SignalModel.from_config(config["signal"])
+        condition = TranslatorOptions(condition=config.get("condition", "sketch")).condition
         spacing, size = float(config["spacing"]), (int(config["size"][0]), int(config["size"][1]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BadInputError(
             f"{folder.path}: damaged ({str(error).splitlines()[0]}); train it again."
         ) from error
-    return NetworkTranslator(kind, network, model, spacing, size, folder.hash, chosen)
+    return NetworkTranslator(kind, network, model, spacing, size, folder.hash, chosen, condition)
 
 
 def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
@@ -237,8 +251,8 @@ def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
         "Turns a semantic map with lesions into synthetic b0, ADC and DWI.\n\n"
         f"**Architecture.** {kind.architecture}\n"
         f"{network}; {record['parameters']:,} parameters in what is kept.\n"
-        "Input: one-hot map with the lesion as last class, and a sketch of b0 and ADC drawn from signal\n"
-        "statistics fitted to the same cases. Output: b0 and ADC; DWI by the signal equation.\n\n"
+        f"Input: one-hot map with the lesion as last class, and {_CONDITIONS[record['condition']]}.\n"
+        "Output: b0 and ADC; DWI by the signal equation.\n\n"
         f"**Losses.** {kind.losses}\n\n"
         f"**Training.** {record['steps']} steps of {record['batch']} "
         f"({'slices' if record['network'].get('dimensions', 2) == 2 else 'blocks of slices'}), seed "

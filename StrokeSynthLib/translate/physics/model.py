@@ -9,7 +9,7 @@ a smoothed bootstrap over the lesions seen, because their distribution has more 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -169,6 +169,23 @@ class SignalModel:
             tuple(b0.tolist()), tuple(adc.tolist()), *self._textures(),
             fit.texture_mm, fit.b0_noise, fit.dwi_noise, fit.blur_mm, tuple(fit.bias.tolist()), lesion,
             fit.level, fit.b_value, fit.strip_level, fit.adc_floor, fit.air_empty,
+        )  # fmt: skip
+
+    def plain(self, draw: CaseDraw) -> CaseDraw:
+        """``draw`` with the cohort's middle in place of all that a map does not tell.
+
+        Tissues, lesion and blur are the same for every case, there is neither texture nor bias field; noise,
+        level and where the image is empty stay the draw's.
+        """
+        none = (0.0,) * _COUNT
+        lesion = np.median(self.lesions, 0)[:2] if len(self.lesions) else ASSUMED_LESION_MEAN[:2]
+        blur = np.median(self.scanners[:, 3:6], 0)
+        return replace(
+            draw,
+            b0=tuple(np.exp(self.mean[:_COUNT]).tolist()), adc=tuple(self.mean[_COUNT:].tolist()),
+            b0_texture=none, adc_texture=none, texture_correlation=none,
+            blur_mm=(float(blur[0]), float(blur[1]), float(blur[2])), bias=(0.0,) * len(draw.bias),
+            lesion=(float(lesion[0]), float(lesion[1]), 0.0, 0.0, 0.0, _DEFAULT_LESION_LENGTH),
         )  # fmt: skip
 
     def _textures(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
