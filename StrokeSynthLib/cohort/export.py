@@ -10,6 +10,7 @@ from ..errors import BadInputError
 from ..files import check_output_folder, write_json
 from ..progress import Progress, ProgressEvent, silent
 from ..provenance import record, write_with_record
+from .bids import ACQUISITION_KEYS
 from .bvalues import read_sidecar
 from .case import Case, CaseFiles
 from .layouts import Cohort
@@ -65,13 +66,14 @@ def export_bids(cohort: Cohort, out: Path | str, progress: Progress = silent) ->
         name = names[files.name]
         if writer.has(name):
             continue
-        case = _loaded(files, progress)
+        case, source = _loaded(files, progress), read_sidecar(files.dwi)
         writer.write(
             name, case.person, dwi=case.dwi, adc=case.adc, b0=case.b0, lesion=case.lesion,
             semantic_map=case.semantic_map, b_value=case.b_value, b_assumed=case.b_assumed,
             record=record(
                 synthetic=case.synthetic, Source=files.name, Notices=list(case.notices),
-                BValueAssumed=case.b_assumed, SourceRecord=read_sidecar(files.dwi) or None,
+                BValueAssumed=case.b_assumed, SourceRecord=source or None,
+                **{key: source[key] for key in ACQUISITION_KEYS if key in source},
             ),
         )  # fmt: skip
     writer.finish()

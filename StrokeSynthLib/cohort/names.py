@@ -1,6 +1,6 @@
 """What a file name says: whose image it is, and which kind of image.
 
-Names follow BIDS (``sub-0001_ses-2_desc-b0_trace``), ISLES'22 (``sub-strokecase0001_ses-0001_dwi``)
+Names follow BIDS (``sub-0001_ses-2_acq-b0_dwi``), ISLES'22 (``sub-strokecase0001_ses-0001_dwi``)
 or are plain (``case12_adc``); in each, the last word tells the kind.
 """
 
@@ -21,6 +21,8 @@ _SUFFIXES = {
 # Masks of anything else (brain, white matter) are not lesions.
 _LESION_LABELS = {"l", "lesion", "stroke", "infarct"}
 _CASE_ENTITIES = ("sub", "ses", "acq", "run")
+# Two images of one case, where they are told apart by "acq".
+_WEIGHTINGS = {"b0", "b1000"}
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,12 @@ def parse(path: PurePath) -> ImageName | None:
     about = (entities.get("label") or entities.get("desc") or "").lower()
     if role == "lesion" and about and about not in _LESION_LABELS:
         return None
-    if role in ("dwi", "adc") and about:
-        if role != "dwi" or about != "b0":
-            return None
+    if role in ("dwi", "adc") and about and (role, about) != ("dwi", "b0"):
+        return None
+    weighting = entities.get("acq", "").lower()
+    if weighting in _WEIGHTINGS:
+        del entities["acq"]
+    if role == "dwi" and "b0" in (about, weighting):
         role = "b0"
     case = body
     if "sub" in entities:

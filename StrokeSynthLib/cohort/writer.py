@@ -2,9 +2,9 @@
 
 Layout (``sub-0001`` may be ``sub-0001_ses-2``, then with a folder per session)::
 
-    dataset_description.json  participants.tsv  README  .bidsignore
-    sub-0001/dwi/sub-0001_trace.nii.gz  _ADC.nii.gz  sub-0001_desc-b0_trace.nii.gz   (+ .json each)
-    derivatives/strokesynth/dataset_description.json  dseg.tsv
+    dataset_description.json  participants.tsv  participants.json  README
+    sub-0001/dwi/sub-0001_trace.nii.gz  _ADC.nii.gz  _acq-b0_dwi.nii.gz (+ .bval, .bvec)   (+ .json each)
+    derivatives/strokesynth/dataset_description.json  README  dseg.tsv
     derivatives/strokesynth/sub-0001/dwi/sub-0001_label-L_mask.nii.gz  sub-0001_dseg.nii.gz
 """
 
@@ -18,22 +18,32 @@ from typing import Any
 
 import numpy as np
 
-from .. import RESEARCH_NOTICE, __version__
 from ..errors import BadInputError
-from ..files import check_output_folder, read_json, replacing_folder, write_json, write_text
+from ..files import check_output_folder, read_json, replacing_folder, write_text
 from ..provenance import record as provenance_record
 from ..provenance import write_with_record
-from ..schema import CLASSES, SCHEMA_VERSION
+from ..schema import SCHEMA_VERSION
 from ..volume import Storage, Volume
+from .bids import ACQUISITION_KEYS, DERIVATIVES, label_record, write_descriptions, write_participants
 
-BIDS_VERSION = "1.10.1"
-DERIVATIVES = Path("derivatives") / "strokesynth"
 #: Steps between 0 and the brightest voxel: 12 bits, as scanners deliver. Noise is some 50 steps.
 _GRAY_STEPS = 4095
 _ADC_STORAGE = Storage("int16", 0.001)
 _LABEL_STORAGE = Storage("uint8")
-#: What a case's record says that holds for each of its images: they may hold a patient's voxels.
-_OF_ALL_IMAGES = ("PartlySynthetic", "OutsideLesion")
+#: What a case's record says that holds for each of its files: they may hold a patient's voxels.
+_OF_ALL_FILES = ("PartlySynthetic", "OutsideLesion")
+_OF_LESION = {
+    "Type": "Lesion",
+    "Label": "acute ischemic lesion",
+    "Description": "Acute ischemic lesion: 1 in it, 0 elsewhere.",
+}
+_OF_MAP = {
+    "SchemaVersion": SCHEMA_VERSION,
+    "Labels": "dseg.tsv",
+    "Description": "Tissue classes, without the lesion.",
+}
+#: BIDS asks for b-values and directions of every _dwi image: here one volume, without weighting.
+_B0_TABLES = {".bval": "0\n", ".bvec": "0\n0\n0\n"}
 # Settings that may change when a cohort is extended.
 _MAY_CHANGE = {"Name", "cases", "Cases"}
 
@@ -102,7 +112,8 @@ class CohortWriter:
         b_value
             Of ``dwi`` (s/mm^2).
         record
-            From :func:`StrokeSynthLib.provenance.record`, so it says whether this is synthetic.
+            From :func:`StrokeSynthLib.provenance.record`, so it says whether this is synthetic. Goes
+            into the sidecar of ``dwi``; :data:`.bids.ACQUISITION_KEYS` in it into that of every image.
         b_assumed
             Nothing stated the b-value: it is written as "AssumedBValue", which no reader takes for a
             statement.
@@ -111,37 +122,33 @@ class CohortWriter:
             raise ValueError("the record of a case must say whether it is synthetic (provenance.record)")
         raw, derived = self._folders(name)
         base = provenance_record(synthetic=bool(record["Synthetic"]), Person=person)
-        base |= {name: record[name] for name in _OF_ALL_IMAGES if name in record}
+        base |= {name: record[name] for name in _OF_ALL_FILES if name in record}
+        of_labels = base | label_record(raw.relative_to(self.out), name)
+        of_images = base | {name: record[name] for name in ACQUISITION_KEYS if name in record}
+        of_dwi = {"AssumedBValue" if b_assumed else "DiffusionBValue": b_value, **_lesion_entry(lesion)}
         images: dict[str, tuple[Volume | None, Storage, dict[str, Any]]] = {
-            f"{name}_desc-b0_trace": (b0, _gray_storage(b0), {"Units": "arbitrary", "DiffusionBValue": 0}),
-            f"{name}_ADC": (adc, _ADC_STORAGE, {"Units": "10^-3 mm^2/s"}),
-            f"{name}_trace": (
-                dwi, _gray_storage(dwi),
-                {
-                    "Units": "arbitrary",
-                    "AssumedBValue" if b_assumed else "DiffusionBValue": b_value,
-                    **_lesion_entry(lesion),
-                    **dict(record),
-                },
-            ),
-        }  # fmt: skip
-        labels: dict[str, tuple[Volume | None, dict[str, Any]]] = {
-            f"{name}_label-L_mask": (lesion, {"Type": "Lesion", "Label": "acute ischemic lesion"}),
-            f"{name}_dseg": (semantic_map, {"SchemaVersion": SCHEMA_VERSION, "Labels": "dseg.tsv"}),
+            "acq-b0_dwi": (b0, _gray_storage(b0), {"Units": "arbitrary", "DiffusionBValue": 0}),
+            "ADC": (adc, _ADC_STORAGE, {"Units": "10^-3 mm^2/s"}),
+            "trace": (dwi, _gray_storage(dwi), {"Units": "arbitrary", **of_dwi, **dict(record)}),
         }
+        labels = {"label-L_mask": (lesion, _OF_LESION), "dseg": (semantic_map, _OF_MAP)}
         self._begin()
         # The derivatives appear first: a case whose images are there is complete.
         with replacing_folder(raw) as raw_part, replacing_folder(derived) as derived_part:
-            for stem, (label_volume, extra) in labels.items():
+            for kind, (label_volume, extra) in labels.items():
                 if label_volume is not None:
-                    path = derived_part / "dwi" / f"{stem}.nii.gz"
-                    write_with_record(path, label_volume, base | extra, _LABEL_STORAGE)
-            for stem, (volume, storage, extra) in images.items():
+                    path = derived_part / "dwi" / f"{name}_{kind}.nii.gz"
+                    write_with_record(path, label_volume, of_labels | extra, _LABEL_STORAGE)
+            for kind, (volume, storage, extra) in images.items():
                 if volume is not None:
-                    write_with_record(raw_part / "dwi" / f"{stem}.nii.gz", volume, base | extra, storage)
+                    path = raw_part / "dwi" / f"{name}_{kind}.nii.gz"
+                    write_with_record(path, volume, of_images | extra, storage)
+            if b0 is not None:
+                for ending, table in _B0_TABLES.items():
+                    write_text(raw_part / "dwi" / f"{name}_acq-b0_dwi{ending}", table)
 
     def finish(self) -> None:
-        """Write ``participants.tsv`` over all cases that are there."""
+        """Write ``participants.tsv`` and ``.json`` over all cases that are there."""
         self._begin()
         rows: dict[str, dict[str, Any]] = {}
         for sidecar in sorted(self.out.glob("sub-*/**/*_trace.json")):
@@ -155,13 +162,7 @@ class CohortWriter:
             row["synthetic"] |= content.get("Synthetic") is True
             if "LesionVolumeMl" in content:
                 row["ml"].append(f"{content['LesionVolumeMl']:.3f}")
-        lines = ["participant_id\tperson\tsynthetic\tlesion_volume_ml"]
-        lines += [
-            f"{participant}\t{row['person'] or 'n/a'}\t{str(row['synthetic']).lower()}\t"
-            f"{','.join(row['ml']) or 'n/a'}"
-            for participant, row in sorted(rows.items())
-        ]
-        write_text(self.out / "participants.tsv", "\n".join(lines) + "\n")
+        write_participants(self.out, rows)
 
     def _folders(self, name: str) -> tuple[Path, Path]:
         if not re.fullmatch(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?", name):
@@ -199,21 +200,8 @@ class CohortWriter:
 
     def _begin(self) -> None:
         """Write what describes the cohort, with its first case: one that fails leaves nothing behind."""
-        if (self.out / DERIVATIVES / "dataset_description.json").is_file():
-            return
-        name = str(self._description.get("Name", "StrokeSynth cohort"))
-        generated = [{"Name": "StrokeSynth", "Version": __version__, "Description": RESEARCH_NOTICE}]
-        common = {"Name": name, "BIDSVersion": BIDS_VERSION, "GeneratedBy": generated}
-        derived = self.out / DERIVATIVES
-        # First what marks the folder as ours, last what says that nothing of this is missing.
-        write_json(
-            self.out / "dataset_description.json",
-            common | {"DatasetType": "raw", "StrokeSynth": self._description},
-        )
-        write_text(self.out / "README", _readme(name))
-        write_text(self.out / ".bidsignore", "*_desc-b0_trace.*\n")
-        write_text(derived / "dseg.tsv", _class_table())
-        write_json(derived / "dataset_description.json", common | {"DatasetType": "derivative"})
+        if not (self.out / DERIVATIVES / "dataset_description.json").is_file():
+            write_descriptions(self.out, self._description)
 
 
 def _gray_storage(volume: Volume | None) -> Storage:
@@ -226,22 +214,3 @@ def _lesion_entry(lesion: Volume | None) -> dict[str, Any]:
     if lesion is None:
         return {}
     return {"LesionVolumeMl": round(float((lesion.array > 0).sum()) * lesion.grid.voxel_ml, 4)}
-
-
-def _class_table() -> str:
-    """The semantic map's numbering as BIDS wants it."""
-    lines = ["index\tname\tcolor"]
-    lines += [f"{c.index}\t{c.name}\t#{c.color[0]:02x}{c.color[1]:02x}{c.color[2]:02x}" for c in CLASSES]
-    return "\n".join(lines) + "\n"
-
-
-def _readme(name: str) -> str:
-    return f"""{name}
-
-Written by StrokeSynth {__version__}. {RESEARCH_NOTICE}
-
-Each case has a diffusion-weighted trace image (_trace), an ADC map (_ADC, 10^-3 mm^2/s) and an image
-without diffusion weighting (_desc-b0_trace); derivatives/strokesynth holds the lesion mask
-(_label-L_mask) and the semantic map without the lesion (_dseg, classes in dseg.tsv).
-The sidecar of the trace image says whether the case is synthetic ("Synthetic": true) and how it was made.
-"""

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..cohort.writer import DERIVATIVES, CohortWriter
+from ..cohort.bids import DERIVATIVES
+from ..cohort.writer import CohortWriter
 from ..errors import StrokeSynthError
 from ..progress import Progress, ProgressEvent
 from ..stopping import left_to_parent

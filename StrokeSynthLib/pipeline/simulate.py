@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -90,12 +90,22 @@ class SimulationRecipe:
                     synthetic=True, Kind="simulated", Seed=self.seed, Number=number,
                     Anatomy=dict(anatomy.record) | {"name": anatomy.name},
                     Lesion=dict(lesion.record) if lesion else {"source": "none"},
-                    Scan=dict(scan.record),
+                    Scan=dict(scan.record), **_acquisition(scan.record),
                 ),
                 {"lesion masks refused": rejected, "without a lesion": int(lesion_free)},
             )  # fmt: skip
 
         return make
+
+
+def _acquisition(scan: Mapping[str, Any]) -> dict[str, Any]:
+    """The scan's main numbers under the names and in the units of BIDS (T, s)."""
+    return {
+        "MagneticFieldStrength": scan["field_strength"],
+        "EchoTime": round(scan["echo_time"] / 1000, 5),
+        "MRAcquisitionType": "2D",
+        "PulseSequenceType": "Simulated spin-echo EPI",
+    }
 
 
 def protocol_names(scanner: str) -> list[str]:

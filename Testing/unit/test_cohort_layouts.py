@@ -73,11 +73,14 @@ def test_isles_without_masks_has_cases_without_reference(tmp_path):
     assert case.adc is None
 
 
-def test_our_own_bids_is_understood(tmp_path):
+@pytest.mark.parametrize(
+    "b0", ["sub-0001_acq-b0_dwi.nii.gz", "sub-0001_desc-b0_trace.nii.gz"], ids=["now", "before"]
+)
+def test_our_own_bids_is_understood(tmp_path, b0):
     derived = "derivatives/strokesynth/sub-0001/dwi/sub-0001"
     touch(
         tmp_path, "sub-0001/dwi/sub-0001_trace.nii.gz", "sub-0001/dwi/sub-0001_ADC.nii.gz",
-        "sub-0001/dwi/sub-0001_desc-b0_trace.nii.gz", f"{derived}_label-L_mask.nii.gz",
+        f"sub-0001/dwi/{b0}", f"{derived}_label-L_mask.nii.gz",
         f"{derived}_dseg.nii.gz", "derivatives/other/sub-0001/sub-0001_desc-brain_mask.nii.gz",
     )  # fmt: skip
     sidecar = {"Synthetic": True, "DiffusionBValue": 1200, "Person": "person-7"}
@@ -88,11 +91,24 @@ def test_our_own_bids_is_understood(tmp_path):
     assert names_of(case) == {
         "dwi": "sub-0001_trace.nii.gz",
         "adc": "sub-0001_ADC.nii.gz",
-        "b0": "sub-0001_desc-b0_trace.nii.gz",
+        "b0": b0,
         "lesion": "sub-0001_label-L_mask.nii.gz",
         "semantic_map": "sub-0001_dseg.nii.gz",
     }
     assert (case.b_value, case.synthetic, case.person) == (1200.0, True, "person-7")
+
+
+def test_weightings_that_are_told_apart_by_acq_are_images_of_one_case(tmp_path):
+    touch(tmp_path, *(f"sub-01/dwi/sub-01_acq-{name}.nii.gz" for name in ("b0_dwi", "b1000_dwi")))
+    (case,) = open_cohort(tmp_path).cases
+    assert (case.name, case.dwi.name, case.b0.name) == (
+        "sub-01", "sub-01_acq-b1000_dwi.nii.gz", "sub-01_acq-b0_dwi.nii.gz",
+    )  # fmt: skip
+
+
+def test_other_acquisitions_are_cases_of_their_own(tmp_path):
+    touch(tmp_path, *(f"sub-01/dwi/sub-01_acq-{name}_dwi.nii.gz" for name in ("day1", "day2")))
+    assert [case.name for case in open_cohort(tmp_path).cases] == ["sub-01_acq-day1", "sub-01_acq-day2"]
 
 
 def test_sessions_of_one_person_are_cases_of_one_person(tmp_path):
