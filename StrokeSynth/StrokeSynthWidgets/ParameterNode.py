@@ -47,6 +47,8 @@ class StrokeSynthParameterNode:
     trainCohort: str = ""
     trainStartFrom: str = ""
     trainSynthetic: str = ""
+    trainUnlabeled: str = ""
+    trainCondition: str = ""
     trainName: str = ""
     trainMinutes: Annotated[float, WithinRange(0.0, 100_000.0), Decimals(1)] = 60.0
     trainSteps: Annotated[int, WithinRange(0, 1_000_000)] = 0

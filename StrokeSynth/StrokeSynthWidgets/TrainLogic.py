@@ -48,6 +48,10 @@ class TrainRequest:
         Processor cores that compute; 0: as many as the kind takes by itself.
     seed
         Same seed, same model (unless the time ends the training).
+    unlabeled
+        Folder of examinations without maps to learn from as well, or ""; for kinds that can.
+    condition
+        What the network sees beside the map, one of ``training["conditions"]``, or "" for the usual.
     """
 
     training: Mapping[str, Any]
@@ -60,6 +64,8 @@ class TrainRequest:
     dimensions: int = 2
     cores: int = 0
     seed: int = 0
+    unlabeled: str = ""
+    condition: str = ""
 
     @property
     def folder(self) -> Path:
@@ -77,6 +83,8 @@ class TrainRequest:
             "--masks" if training["masks"] else "--cohort", absolute(self.cohort),
             *options([
                 ("--synthetic", absolute(self.synthetic) if training["synthetic"] and self.synthetic else ""),
+                ("--unlabeled", absolute(self.unlabeled) if training["unlabeled"] and self.unlabeled else ""),
+                ("--condition", self.condition if self.condition in training["conditions"][1:] else ""),
                 ("--maps", mapsFolder(self.cohort) if training["maps"] else ""),
                 ("--start-from", self.startFrom if fineTuned else ""),
                 ("--dimensions", self.dimensions if sees else ""),

@@ -43,7 +43,7 @@ class TrainSection(Section):
     def connectWidgets(self) -> None:
         """Connect the widgets, and look for trainings that were started before."""
         ui = self.ui
-        for edit in (ui.cohortEdit, ui.syntheticEdit):
+        for edit in self._folders().values():
             edit.filters = ctk.ctkPathLineEdit.Dirs
             edit.showHistoryButton = False
             edit.connect("currentPathChanged(QString)", self.onPaths)
@@ -53,6 +53,7 @@ class TrainSection(Section):
         ui.dimensionsBox.addItem(_("3D: blocks of slices"), 3)
         self.cohort = CohortCheck(self)
         ui.kindBox.connect("activated(int)", self.onKind)
+        ui.conditionBox.connect("activated(int)", self.onCondition)
         ui.startFromBox.connect("activated(int)", self.onStartFrom)
         ui.dimensionsBox.connect("activated(int)", self.onDimensions)
         self.packages = TrainPackages(self)
@@ -76,8 +77,10 @@ class TrainSection(Section):
         parameters = self.parameterNode
         if parameters is None:
             return
-        cohort, synthetic = parameters.trainCohort, parameters.trainSynthetic
-        self.ui.cohortEdit.currentPath, self.ui.syntheticEdit.currentPath = cohort, synthetic
+        # All are read first: a line that is filled writes all of them.
+        paths = {name: getattr(parameters, name) for name in self._folders()}
+        for name, edit in self._folders().items():
+            edit.currentPath = paths[name]
         self.ui.dimensionsBox.setCurrentIndex(0 if parameters.trainDimensions == 2 else 1)
         self._fillKinds()
         self.jobs.findAgain()
@@ -95,6 +98,13 @@ class TrainSection(Section):
         _ready(ui.syntheticEdit, training and training["synthetic"],
                _("Synthetic cases to add to yours (see Database); none are needed"),
                _("Only segmenters take synthetic cases"))  # fmt: skip
+        _ready(ui.unlabeledEdit, training and training["unlabeled"],
+               _("Examinations without maps or masks to learn from as well; none are needed"),
+               _("Learns from examinations with their maps only; {kinds} can use others").format(
+                   kinds=self._kindsWith("unlabeled")))  # fmt: skip
+        _ready(ui.conditionBox, training and training["conditions"],
+               _("What the network learns from: a sketch that it corrects, or the map alone"),
+               _("Translators with a network only"))  # fmt: skip
         _ready(ui.minutesBox, network, _("The training ends after this time, or when nothing more is gained"),
                _("This kind takes seconds to minutes by itself"))  # fmt: skip
         _ready(ui.stepsBox, network, _("The training ends after so many steps, or earlier"),
@@ -134,9 +144,9 @@ class TrainSection(Section):
     def _badPlaces(self) -> str:
         """What is wrong with the folders, the name, or the time."""
         running, request = self.jobs.running, self._request()
-        synthetic = self.parameterNode.trainSynthetic
-        if synthetic and request.training["synthetic"] and not Path(synthetic).is_dir():
-            return _("{folder}: there is no such folder").format(folder=synthetic)
+        added = request.synthetic if request.training["synthetic"] else self.unlabeledFolder()
+        if added and not Path(added).is_dir():
+            return _("{folder}: there is no such folder").format(folder=added)
         if running is not None:
             return _("{name} is being trained; wait for it, pause or cancel it").format(name=running.title)
         if not safeName(self._name()):
@@ -157,11 +167,25 @@ class TrainSection(Section):
         """The user has chosen a folder, or none; ``path`` is one of them."""
         parameters = self.parameterNode
         if parameters is not None:
-            cohort, synthetic = self.ui.cohortEdit.currentPath, self.ui.syntheticEdit.currentPath
-            if cohort != parameters.trainCohort:
-                parameters.trainCohort = cohort
-            if synthetic != parameters.trainSynthetic:
-                parameters.trainSynthetic = synthetic
+            for name, edit in self._folders().items():
+                if edit.currentPath != getattr(parameters, name):
+                    setattr(parameters, name, edit.currentPath)
+
+    def unlabeledFolder(self) -> str:
+        """The folder of examinations without maps, where one is chosen and the kind can use it."""
+        training = self._training()
+        if self.parameterNode is None or training is None or not training["unlabeled"]:
+            return ""
+        return str(self.parameterNode.trainUnlabeled)
+
+    def _folders(self) -> dict[str, Any]:
+        """The lines that take a folder, by their parameter."""
+        ui = self.ui
+        return {
+            "trainCohort": ui.cohortEdit,
+            "trainSynthetic": ui.syntheticEdit,
+            "trainUnlabeled": ui.unlabeledEdit,
+        }
 
     # What to train
 
@@ -169,8 +193,14 @@ class TrainSection(Section):
         """The user has picked what to train."""
         if self.parameterNode is not None:
             self.parameterNode.trainKind = self.ui.kindBox.itemData(index)
+            self._fillConditions()
             self._fillStarts()
             self.refresh()
+
+    def onCondition(self, index: int) -> None:
+        """The user has picked what the network sees."""
+        if self.parameterNode is not None:
+            self.parameterNode.trainCondition = self.ui.conditionBox.itemData(index)
 
     def onStartFrom(self, index: int) -> None:
         """The user has picked what to start from."""
@@ -200,7 +230,26 @@ class TrainSection(Section):
         training = self._training()
         if training is not None:
             box.setCurrentIndex(box.findData(_key(training)))
+        self._fillConditions()
         self._fillStarts()
+
+    def _fillConditions(self) -> None:
+        box, training = self.ui.conditionBox, self._training()
+        box.clear()
+        texts = {
+            "sketch": _("The map and a sketch from fitted statistics"),
+            "map": _("The map alone, as in the papers"),
+        }
+        for name in training["conditions"] if training is not None else ():
+            box.addItem(texts.get(name, name), name)
+        wanted = self.parameterNode.trainCondition if self.parameterNode is not None else ""
+        if box.count:
+            box.setCurrentIndex(max(0, box.findData(wanted)))
+
+    def _kindsWith(self, capability: str) -> str:
+        """Names of the kinds that can do something, for a sentence."""
+        kinds = [training["kind"] for training in self._trainings if training[capability]]
+        return ", ".join(kinds) or _("none")
 
     def _fillStarts(self) -> None:
         box, training = self.ui.startFromBox, self._training()
@@ -240,7 +289,7 @@ class TrainSection(Section):
         return TrainRequest(
             training, parameters.trainCohort, self._name(), self._startFrom(), parameters.trainSynthetic,
             parameters.trainMinutes, parameters.trainSteps, parameters.trainDimensions, parameters.trainCores,
-            parameters.trainSeed,
+            parameters.trainSeed, parameters.trainUnlabeled, parameters.trainCondition,
         )  # fmt: skip
 
     # The training

@@ -145,6 +145,10 @@ class TrainingKind:
         Whether every case needs a semantic map.
     masks
         Whether it learns from a folder of lesion masks in standard space (``--masks``), not from a cohort.
+    unlabeled
+        Whether examinations without maps and masks can be added.
+    conditions
+        What it can be let see beside the map, the usual first; empty where that cannot be chosen.
     """
 
     role: str
@@ -156,12 +160,15 @@ class TrainingKind:
     synthetic: bool = False
     maps: bool = False
     masks: bool = False
+    unlabeled: bool = False
+    conditions: tuple[str, ...] = ()
 
 
 def trainings() -> tuple[TrainingKind, ...]:
     """Everything that can be trained."""
     from ..lesions.learned.registry import LESION_KINDS, NETWORK_KINDS
     from ..segment.registry import SEGMENTERS
+    from ..translate.options import CONDITIONS
     from ..translate.registry import TRANSLATORS
 
     segmenters = [
@@ -174,7 +181,8 @@ def trainings() -> tuple[TrainingKind, ...]:
     translators = [
         TrainingKind(
             "translator", kind, entry.summary, ("train", "translator", "--kind", kind),
-            kind not in _NO_NETWORK, maps=True,
+            kind not in _NO_NETWORK, maps=True, unlabeled=entry.takes_unlabeled,
+            conditions=CONDITIONS if entry.takes_condition else (),
         )
         for kind, entry in TRANSLATORS.items()
     ]  # fmt: skip

@@ -155,9 +155,12 @@ def test_every_choice_makes_a_command_that_the_command_line_takes(host, panel, t
     for training in panel.logic.ask("hello", {})["trainings"]:
         for start in ("acute", NOTHING):
             words = TrainRequest(
-                training, str(tmp_path), "my model: 2", start, str(tmp_path), 2.5, 100, 3, 2, 7
-            ).words()
+                training, str(tmp_path), "my model: 2", start, str(tmp_path), 2.5, 100, 3, 2, 7,
+                str(tmp_path / "more"), "map",
+            ).words()  # fmt: skip
             arguments = build_parser(words).parse_args(words)
+            assert (getattr(arguments, "unlabeled", None) is not None) == training["unlabeled"]
+            assert (getattr(arguments, "condition", "") == "map") == bool(training["conditions"])
             assert (arguments.kind, arguments.seed) == (training["kind"], 7)
             assert arguments.out.name == "my model- 2", "a name that every system takes"
             assert (arguments.minutes, arguments.steps) == (
