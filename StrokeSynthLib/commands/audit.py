@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from ..errors import StrokeSynthError
@@ -20,6 +21,10 @@ and whether images lie closer to training than to unseen cases is not asked. Bes
 report a page with the pictures is written (REPORT.html). A pass means that what was
 looked for was not found; it is no proof of anonymity."""
 EXAMPLE = "strokesynth audit --synthetic synthetic --training clinical --holdout unseen --out audit.json"
+
+
+#: More processes than this are started on demand only.
+_MOST_WORKERS = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,12 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train a segmenter on synthetic and one on real cases, so many steps each, and compare them on "
         "held-out cases (minutes to hours)",
     )  # fmt: skip
-    shared.workers(parser)
+    parser.add_argument(
+        "--workers", type=shared.positive_whole, metavar="N",
+        help=f"processes that measure cases, half a GB each (default: as many as processors, {_MOST_WORKERS} "
+        "at most)",
+    )  # fmt: skip
     shared.seed(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Audit, write the report and its page, say the verdict."""
+    shared.one_core_a_process()
     from ..files import check_outputs, write_json
     from ..pipeline.audit import AuditRequest, audit
     from ..study.audit_page import write_page
@@ -59,7 +69,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     check_outputs([arguments.out, page])
     request = AuditRequest(
         arguments.synthetic, arguments.training, arguments.holdout, arguments.seed, arguments.device,
-        arguments.workers, arguments.unmarked, arguments.utility,
+        arguments.workers or min(_processors(), _MOST_WORKERS), arguments.unmarked, arguments.utility,
     )  # fmt: skip
     found = audit(request, console.progress)
     report = found.to_json()
@@ -74,3 +84,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     )
     if not found.passed:
         raise StrokeSynthError(f"{arguments.synthetic}: did not pass the audit: {', '.join(found.failed)}.")
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

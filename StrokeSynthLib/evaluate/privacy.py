@@ -129,13 +129,15 @@ def _image_copies(
         for m in sorted(copies, key=lambda m: -m.evidence)
     ]
     top = max((match.evidence for match in matches), default=float("nan"))
+    none = f"None of {len(synthetic)} cases"
+    found = f"{len(copies)} of {len(synthetic)}: {listed(sentences)}" if copies else none
     highest = f"highest evidence {top:.1f}, among real cases of other people {np.nanmax(control):.1f}"
     return Finding(
         "image copies", "Is any synthetic image, or a part of it, a copy of a real one?", not copies,
         f"evidence of every case at most {threshold:.1f} (exceeded by chance in {FALSE_ALARM:.0%} of cohorts "
         f"of this size, by real cases against other people; never below {LEAST_EVIDENCE:g}), or correlation "
         f"of own detail at most {LEAST_CORRELATION:g}",
-        f"{f'{len(copies)} of {len(synthetic)}: {listed(sentences)}' if copies else 'None'}; {highest}.",
+        f"{found}; {highest}.",
         top, threshold,
         {"median": float(np.nanmedian(control)), "highest": float(np.nanmax(control)), "cases": len(real)},
         [synthetic[match.case].name for match in copies],
@@ -212,6 +214,7 @@ def _duplicates(synthetic: Sequence[Measured], reference: Reference) -> Finding:
     return Finding(
         "duplicates", "Is any case twice in the synthetic cohort?", not pairs,
         f"correlation of own detail of every two DWI below {SAME:g}",
-        f"{len(pairs)} pairs: {listed(pairs)}." if pairs else f"None; highest correlation {top:.2f}.",
+        f"{len(pairs)} pairs: {listed(pairs)}." if pairs
+        else f"None among {len(synthetic)} cases; highest correlation {top:.2f}.",
         top, SAME, {}, sorted({synthetic[i].name for i in (*first.tolist(), *second.tolist())}),
     )  # fmt: skip

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..cohort.case import CaseFiles
 from ..cohort.load import load_case
@@ -15,11 +16,17 @@ from ..errors import BadInputError
 from ..evaluate.agreement import score
 from ..evaluate.verdict import Finding
 from ..progress import Progress, ProgressEvent
+from ..randomness import generator
 from ..segment.options import TrainingOptions
 from ..segment.registry import open_segmenter, train_segmenter
 
+Array = npt.NDArray[Any]
+
 #: Share of the Dice of training on real cases that training on synthetic ones must reach.
 LEAST_SHARE = 0.5
+#: With a mean Dice below this, training on real cases has not got far enough to be a control.
+LEAST_TAUGHT = 0.1
+_RESAMPLES = 2000
 
 
 def judge_utility(
@@ -54,18 +61,37 @@ def judge_utility(
                     found = segmenter.predict(case.dwi, case.adc).mask
                     values.append(score(case.lesion.array, found.array, case.dwi.spacing).dice)
         dice[name] = np.array(values)
-    own, real = (float(np.mean(dice[name])) for name in ("synthetic", "real"))
-    limit = LEAST_SHARE * real
-    finding = Finding(
-        "utility", "Does a segmenter that was trained on synthetic cases alone find lesions in real ones?",
-        own >= limit,
-        f"mean Dice on held-out cases at least {LEAST_SHARE:.0%} of that after as many steps on the real "
-        f"training cases ({limit:.2f})",
-        f"Mean Dice {own:.3f}, trained on real cases {real:.3f} ({len(dice['real'])} held-out cases, {steps} "
-        "steps, one training each).",
-        own, limit, {"mean": real},
-    )  # fmt: skip
-    return finding, {
+    return utility_finding(dice, steps, seed), {
         "steps": steps,
         **{name: [round(float(v), 4) for v in each] for name, each in dice.items()},
     }
+
+
+def utility_finding(dice: Mapping[str, Array], steps: int, seed: int = 0) -> Finding:
+    """The answer, from the Dice of each held-out case after training on ``synthetic`` and on ``real`` cases.
+
+    Not judged where training on real cases teaches hardly anything: half of nothing is no limit.
+    """
+    name, question = (
+        "utility", "Does a segmenter that was trained on synthetic cases alone find lesions in real ones?"
+    )  # fmt: skip
+    own, real = (float(np.mean(dice[key])) for key in ("synthetic", "real"))
+    rng = generator(seed, "utility")
+    drawn = rng.integers(len(dice["real"]), size=(_RESAMPLES, len(dice["real"])))
+    said = [
+        "{:.3f} [{:.3f}, {:.3f}]".format(value, *np.quantile(dice[key][drawn].mean(axis=1), [0.025, 0.975]))
+        for key, value in (("synthetic", own), ("real", real))
+    ]
+    sentence = (
+        f"Mean Dice {said[0]}, trained on real cases {said[1]} (95 % over {len(dice['real'])} held-out "
+        f"cases; {steps} steps, one training each)."
+    )
+    limit = LEAST_SHARE * real
+    rule = (
+        f"mean Dice on held-out cases at least {LEAST_SHARE:.0%} of that after as many steps on the real "
+        f"training cases ({limit:.2f})"
+    )
+    if real < LEAST_TAUGHT:
+        sentence = f"Not judged, as training on real cases found hardly anything; give more steps. {sentence}"
+        return Finding(name, question, None, rule, sentence, own, None, {"mean": real})
+    return Finding(name, question, own >= limit, rule, sentence, own, limit, {"mean": real})
