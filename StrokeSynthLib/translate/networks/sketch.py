@@ -21,6 +21,7 @@ from ..examples import IS_INTRACRANIAL, IS_PARENCHYMA, Example
 from ..fields import smooth_within
 from ..physics.bias import bias_field
 from ..physics.canvas import Canvas
+from ..physics.lesion_fit import share_at_depth
 from ..physics.mixing import CaseFit, Residuals
 from ..physics.model import CaseDraw
 from ..physics.paint import Painting, Texture, fill_under_lesion, paint
@@ -42,7 +43,8 @@ def measured_painting(example: Example, fit: CaseFit, residuals: Residuals, draw
     if fit.lesion is not None and in_lesion.any():
         expected = np.clip(example.adc - residuals.adc, 0.3, None)
         ratio = np.log(np.clip(example.adc, 0.1, None) / expected)
-        deviations = [residuals.log_b0 - fit.lesion.log_b0, ratio - fit.lesion.log_adc]
+        share = share_at_depth(lesion, example.spacing, draw.lesion_profile)
+        deviations = [residuals.log_b0 - share * fit.lesion.log_b0, ratio - share * fit.lesion.log_adc]
         lesion_b0, lesion_adc = smooth_within(deviations, in_lesion, _SLOW_MM, example.spacing)
     return _painted(example, draw, Texture(log_b0, adc, lesion_b0, lesion_adc))
 

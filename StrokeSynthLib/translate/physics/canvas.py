@@ -21,6 +21,7 @@ from ..fields import correlated_field
 from ..signal import receiver_noise
 from .assumed import TISSUE_OF_CLASS
 from .bias import bias_field
+from .lesion_fit import depth_reach
 from .model import CaseDraw
 from .paint import Noise, Painting, Texture, before_blur, filled_mask, nearest_parenchyma, paint
 
@@ -54,8 +55,10 @@ class Canvas:
         self.shape: tuple[int, ...] = labels.shape
         self.filled = filled_mask(labels, spacing, draw, seed)
         self.bias = bias_field(np.asarray(draw.bias), labels, spacing)
-        #: How far the blur reaches (voxels along each axis).
-        self.reach = reach_of(draw.blur_mm, spacing)
+        #: How far blur and surface of the lesion reach (voxels along each axis).
+        blur, soft = (reach_of(width, spacing) for width in (draw.blur_mm, draw.lesion_softness_mm))
+        edge = [max(pair) for pair in zip(soft, depth_reach(draw.lesion_profile, spacing), strict=True)]
+        self.reach = tuple(one + other for one, other in zip(blur, edge, strict=True))
         self._fields = self._correlated("texture b0", "texture adc", draw.texture_mm)
 
     def prepare(self, axis: int) -> None:

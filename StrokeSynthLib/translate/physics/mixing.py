@@ -145,7 +145,7 @@ def fit_case(example: Example) -> tuple[CaseFit, Residuals]:
         example.name, values[0], values[1], spreads[0], spreads[1], spreads[2], noise.length_mm,
         noise.b0, noise.dwi, blur, mixture.bias, example.level, example.b_value, _strip_level(example),
         *_background(example),
-        fit_lesion(in_tissue, ratios, part.spacing, noise.on_lesion(b)),
+        fit_lesion(in_tissue, ratios, part.spacing, noise.on_lesion(b), blur, IS_PARENCHYMA[part.labels]),
     )  # fmt: skip
     return case, _at_home(example, box, residuals)
 
@@ -253,10 +253,10 @@ class _Noise:
     dwi_level: float
     length_mm: float
 
-    def on_lesion(self, b: float) -> tuple[float, float]:
-        """Spread that noise gives to log b0 and to log ADC in a lesion of typical signal."""
+    def on_lesion(self, b: float) -> tuple[float, float, float]:
+        """Spread that noise gives to log b0 and to log ADC in a lesion of typical signal, and covariance."""
         b0, dwi = self.b0 / (1.3 * self.b0_level), self.dwi / max(1.6 * self.dwi_level, 1e-3)
-        return b0, float(np.hypot(b0, dwi)) / b / 0.6
+        return b0, float(np.hypot(b0, dwi)) / b / 0.6, b0**2 / b / 0.6
 
 
 def _fit_noise(

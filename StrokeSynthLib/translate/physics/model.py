@@ -9,7 +9,7 @@ a smoothed bootstrap over the lesions seen, because their distribution has more 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from .assumed import (
     NEAREST,
     TISSUES,
 )
+from .lesion_fit import EVEN, pooled_profile, pooled_softness
 from .mixing import CaseFit
 
 Array = npt.NDArray[Any]
@@ -46,7 +47,9 @@ class CaseDraw:
     ``strip_level``: how tight the skull stripping is, 0 without one.
     ``adc_floor``: b0 (of white matter) below which the ADC is written as 0; ``air_empty``: whether air is 0.
     ``lesion``: log b0 ratio, log ADC ratio, their spreads within the lesion, correlation,
-    correlation length (mm). The other fields are as in :class:`~.mixing.CaseFit`.
+    correlation length (mm). ``lesion_profile``: share of both log ratios at depths below the lesion's surface
+    (:data:`.lesion_fit.DEPTHS_MM`); ``lesion_softness_mm``: width over which it fades at the border.
+    The other fields are as in :class:`~.mixing.CaseFit`.
     """
 
     b0: tuple[float, ...]
@@ -65,6 +68,8 @@ class CaseDraw:
     strip_level: float
     adc_floor: float
     air_empty: bool
+    lesion_profile: tuple[float, ...] = EVEN
+    lesion_softness_mm: float = 0.0
 
     def record(self) -> dict[str, Any]:
         """For the sidecar, rounded to what matters."""
@@ -95,6 +100,9 @@ class SignalModel:
     lesions
         One row a lesion: log b0 ratio, log ADC ratio, two spreads, correlation, length (mm).
         Empty when no case had one.
+    lesion_profile, lesion_softness_mm
+        Share of a lesion's effect at :data:`.lesion_fit.DEPTHS_MM`, and softness of its border, over all
+        lesions.
     borrowed
         Tissue that was never seen -> tissue whose values it takes ("literature" if none).
     """
@@ -110,6 +118,8 @@ class SignalModel:
     b_value: float
     borrowed: Mapping[str, str]
     cases: int
+    lesion_profile: Array = field(default_factory=lambda: np.array(EVEN))
+    lesion_softness_mm: float = 0.0
 
     @classmethod
     def from_fits(cls, fits: Sequence[CaseFit]) -> SignalModel:
@@ -129,7 +139,7 @@ class SignalModel:
             np.stack([f.bias for f in fits]),
             _with_lengths(np.array(rows, float).reshape(-1, 6)),
             float(np.median([f.b_value for f in fits])),
-            borrowed, len(fits),
+            borrowed, len(fits), pooled_profile(lesions), pooled_softness(lesions),
         )  # fmt: skip
 
     @property
@@ -153,6 +163,7 @@ class SignalModel:
             tuple(np.exp(values[:_COUNT]).tolist()), tuple(np.clip(values[_COUNT:], 0.0, 3.6).tolist()),
             *self._textures(), length, b0_noise, dwi_noise, (blur[0], blur[1], blur[2]), tuple(bias.tolist()),
             self._draw_lesion(rng), level, self.b_value, float(row[7]), float(row[8]), bool(row[9] > 0.5),
+            self._profile(), self.lesion_softness_mm,
         )  # fmt: skip
 
     def of_case(self, fit: CaseFit) -> CaseDraw:
@@ -168,7 +179,8 @@ class SignalModel:
         return CaseDraw(
             tuple(b0.tolist()), tuple(adc.tolist()), *self._textures(),
             fit.texture_mm, fit.b0_noise, fit.dwi_noise, fit.blur_mm, tuple(fit.bias.tolist()), lesion,
-            fit.level, fit.b_value, fit.strip_level, fit.adc_floor, fit.air_empty,
+            fit.level, fit.b_value, fit.strip_level, fit.adc_floor, fit.air_empty, self._profile(),
+            self.lesion_softness_mm,
         )  # fmt: skip
 
     def plain(self, draw: CaseDraw) -> CaseDraw:
@@ -187,6 +199,9 @@ class SignalModel:
             blur_mm=(float(blur[0]), float(blur[1]), float(blur[2])), bias=(0.0,) * len(draw.bias),
             lesion=(float(lesion[0]), float(lesion[1]), 0.0, 0.0, 0.0, _DEFAULT_LESION_LENGTH),
         )  # fmt: skip
+
+    def _profile(self) -> tuple[float, ...]:
+        return tuple(self.lesion_profile.tolist())
 
     def _textures(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
         spreads = (self.b0_texture, self.adc_texture, self.texture_correlation)
@@ -225,6 +240,8 @@ class SignalModel:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> SignalModel:
         """Undo :meth:`to_config`; raises KeyError or ValueError when something is missing."""
+        # Older models know lesions with an even effect and a hard border.
+        config = {"lesion_profile": list(EVEN), "lesion_softness_mm": 0.0, **config}
         values = {f.name: config[f.name] for f in fields(cls)}
         arrays = {name: np.array(value, float) for name, value in values.items() if isinstance(value, list)}
         arrays["lesions"] = arrays["lesions"].reshape(-1, 6)

@@ -19,6 +19,7 @@ from ..examples import IS_PARENCHYMA
 from ..fields import smooth
 from ..signal import adc_from, dwi_from, magnitude
 from .assumed import TISSUE_OF_CLASS
+from .lesion_fit import lesion_weight, share_at_depth
 from .model import CaseDraw
 
 Array = npt.NDArray[Any]
@@ -95,18 +96,20 @@ def paint(
 ) -> Painting:  # fmt: skip
     """Paint ``labels`` (x, y, z) with ``lesion`` (boolean) inside ``filled``; no noise yet.
 
-    ``bias`` is the factor of the coils. The arrays may be a box of an image: only the blur looks beyond
-    a voxel.
+    ``bias`` is the factor of the coils. The arrays may be a box of an image: only the blur, and the depth
+    below the lesion's surface, look beyond a voxel.
     """
     tissue = TISSUE_OF_CLASS[labels]
     b0 = np.asarray(draw.b0, np.float32)[tissue] * np.exp(texture.log_b0)
     adc = np.asarray(draw.adc, np.float32)[tissue] + texture.adc
     if lesion.any():
-        log_b0, log_adc = draw.lesion[:2]
+        share = share_at_depth(lesion, spacing, draw.lesion_profile)
+        log_b0, log_adc = (share * np.float32(effect) for effect in draw.lesion[:2])
         # In the lesion its own variation replaces the tissue's.
         lesion_b0 = np.asarray(draw.b0, np.float32)[tissue] * np.exp(log_b0 + texture.lesion_log_b0)
         lesion_adc = np.asarray(draw.adc, np.float32)[tissue] * np.exp(log_adc + texture.lesion_log_adc)
-        b0, adc = np.where(lesion, lesion_b0, b0), np.where(lesion, lesion_adc, adc)
+        weight = lesion_weight(lesion, spacing, draw.lesion_softness_mm, IS_PARENCHYMA[labels])
+        b0, adc = b0 + weight * (lesion_b0 - b0), adc + weight * (lesion_adc - adc)
     adc = np.clip(adc, 0.05, 3.6)
     # Both signals are mixed by the blur, not the ADC: that is what partial volume is.
     blurred = [smooth(image, draw.blur_mm, spacing) for image in (b0, dwi_from(b0, adc, draw.b_value))]
