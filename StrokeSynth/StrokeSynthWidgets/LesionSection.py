@@ -36,7 +36,7 @@ class LesionSection(Section):
         self._watch: LesionWatch | None = None
         self._whereTimer: Any = None
         self._volumeMl: float | None = None
-        self._where = ""
+        self._where, self._whereOf = "", ""
         self._mapKey: tuple[Any, ...] | None = None
 
     @property
@@ -199,10 +199,13 @@ class LesionSection(Section):
         except BadInputError as error:
             self.worker.say(str(error), isError=True)
             return
+        if lesion.GetID() != self._whereOf:  # where the one before was says nothing
+            self._where, self._whereOf = "", lesion.GetID()
         self.logic.forgetOriginIfChanged(lesion, mask)
         self._volumeMl = int(np.count_nonzero(mask.array)) * mask.grid.voxel_ml
         self.panel.section("SynthesizeSection").onLesionChanged(mask)
         if parameters.caseMap is not None:
+            self._where = self._where or _("looking where it is...")  # placing a new map takes seconds
             self._whereTimer.start()
         if self.parameterNode is not None:
             self._showMeasures(lesion)
@@ -328,11 +331,12 @@ class LesionSection(Section):
                 self._showMeasures(self._watch.node)
 
         def notTold(failure: Any) -> None:
-            self._where = ""
+            told({"lesions": []})
 
         try:
             request = self.logic.territoriesRequest(lesion, dwi, tissue)
         except BadInputError:  # what is wrong with the map is said where it is used
+            told({"lesions": []})
             return
         self.worker.request("table", request, told, onError=notTold)
 
@@ -350,7 +354,7 @@ class LesionSection(Section):
         """No lesion any more."""
         self._watch.watch(None)
         self._whereTimer.stop()
-        self._volumeMl, self._where, self._mapKey = None, "", None
+        self._volumeMl, self._where, self._whereOf, self._mapKey = None, "", "", None
 
     def cleanup(self) -> None:
         """The panel goes."""

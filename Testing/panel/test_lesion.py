@@ -141,7 +141,12 @@ def test_undo_takes_a_stroke_back_and_the_volume_with_it(studio):
 def test_territory_and_side_follow_the_brush(studio):
     label = studio.lesion.ui.measureLabel
     studio.paint()
+    assert "looking where it is" in label.text, "placing a map takes seconds"
     studio.host.wait_until(lambda: "right MCA" in label.text, 60, "the territory")
+    studio.host.click(studio.lesion.ui.newButton)
+    studio.paint(-6, -6)
+    studio.host.process()
+    assert "looking where it is" in label.text, "where the lesion before was is not said of this one"
 
 
 def test_a_new_lesion_leaves_the_other_one_in_the_scene(studio):
@@ -240,8 +245,11 @@ def test_cancel_leaves_the_lesion_as_it_is(studio):
 
 def test_a_killed_worker_is_told_and_the_next_lesion_is_made_by_another(studio):
     studio.host.toggle(studio.lesion.ui.generateSection)
+    studio.wait_idle()  # else it is the placing of the map that is killed
+    process = studio.panel.logic.client.process_id
+    os.kill(process, signal.SIGSTOP)  # it shall not be quicker than the hand
     studio.host.click(studio.lesion.ui.generateButton)
-    os.kill(studio.panel.logic.client.process_id, signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
     studio.host.wait_until(lambda: not studio.panel.worker.busy, 20, "the news")
     assert studio.panel.worker.isError
     assert studio.lesion.ui.generateButton.enabled
