@@ -106,7 +106,7 @@ class CohortCheck:
         """How many cases there are and can be used, as a sentence."""
         usable = [case for case in answer["cases"] if case["usable"]]
         text = (
-            _("{count} cases ({layout}): {usable} can be used, {lesions} of them have a reference lesion.")
+            _("{count} cases ({layout}): {usable} can be used, {lesions} of them have a reference mask.")
             if folder == self._folders()[0]
             else _("Added: {count} examinations ({layout}), {usable} can be used.")
         )

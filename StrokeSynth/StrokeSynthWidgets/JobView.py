@@ -226,10 +226,22 @@ class JobView:
             left = self._left(self.progress, self._minutesLeft(job, status))
             said = [stateName(status.state).capitalize() + ".", stage and f"{stage}.", left]
         elif status.state == "done":
-            said = [_("Done."), str(self.result.get("message", ""))]
+            said = [_("Done."), self._cutShort(job, status), str(self.result.get("message", ""))]
         else:
             said = [f"{stateName(status.state).capitalize()}.", status.message, status.remedy]
         return " ".join(part for part in said if part)
+
+    def _cutShort(self, job: Job, status: JobStatus) -> str:
+        """That a training was ended by its time, long before its steps were over; else ""."""
+        given, done = optionOf(job, "--minutes"), int(self.progress.get("done") or 0)
+        total = int(self.progress.get("total") or 0)
+        if not given or done >= total or status.started is None or status.ended is None:
+            return ""
+        if status.ended - status.started < 60 * float(given):
+            return ""  # it ended because nothing more was gained
+        return _("Its time was over after {done} of {total} steps: with more time it can get better.").format(
+            done=done, total=total
+        )
 
     @staticmethod
     def _minutesLeft(job: Job, status: JobStatus) -> float:

@@ -30,6 +30,16 @@ def test_a_failed_training_says_why_and_can_go_on(host, before, tmp_path, reques
     assert section.ui.resumeButton.enabled
 
 
+@pytest.mark.parametrize(
+    ("ended", "said"), [(1070.0, True), (1030.0, False)], ids=["its time was over", "nothing more was gained"]
+)
+def test_a_training_that_its_time_has_ended_says_how_far_it_came(host, before, request, ended, said):
+    done = {"state": "done", "started": 1000.0, "ended": ended}
+    recorded_job(before, [*TRAIN, "--minutes", "1"], state=done, events=[trained(10, 1500, loss=1.0)])
+    section = opened(host, request.getfixturevalue("panel"))
+    assert ("Its time was over after 10 of 1500 steps" in section.ui.jobLabel.text) == said
+
+
 def test_curves_follow_the_training_that_is_picked(host, before, tmp_path, request, pictures):
     import slicer
 
