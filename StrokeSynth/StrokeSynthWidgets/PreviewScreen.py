@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 
 from StrokeSynthLib.jobs.protocol import Failure
+from StrokeSynthLib.scene.Layouts import differenceScale
 from StrokeSynthLib.scene.Provenance import attach, clear
 from StrokeSynthLib.scene.Remaking import keepRequest
 from StrokeSynthLib.scene.SyntheticVolumes import UNIT, Making
@@ -93,7 +94,8 @@ class PreviewScreen:
                     node.SetAttribute(APPROXIMATE, "true")
         if images.difference is not None:
             original = np.take(slicer.util.arrayFromVolume(self.dwi).T, numbers, axis)
-            putSlices(images.difference, axis, numbers, answer["dwi"].astype(np.float32) - original)
+            scaled = answer["dwi"].astype(np.float32) * differenceScale(images.difference)
+            putSlices(images.difference, axis, numbers, scaled - original)
         return True
 
     def complete(self, record: Mapping[str, Any], request: Mapping[str, Any]) -> None:

@@ -67,7 +67,8 @@ class SynthLogic:
             answer, making, name=dwi.GetName(), like=dwi, nodes=None if images is None else images.channels
         )
         made = SynthImages(nodes["dwi"], nodes["adc"], None if images is None else images.difference)
-        made.difference = differenceNode(dwi, made.dwi, made.difference)
+        own = request.get("background") is not None
+        made.difference = differenceNode(dwi, made.dwi, made.difference, sameScale=own)
         made.dwi.SetNodeReferenceID(_ORIGINAL, dwi.GetID())
         made.dwi.SetNodeReferenceID(_ADC, made.adc.GetID())
         made.dwi.SetNodeReferenceID(_DIFFERENCE, made.difference.GetID() if made.difference else None)

@@ -13,7 +13,7 @@ from .Hierarchy import placeSynthetic
 from .Provenance import SYNTHETIC, attach
 from .Remaking import keepRequest
 from .VolumeNodes import nodeFromVolume, updateNode
-from .Windows import suitAdc, suitDwi
+from .Windows import suitAdc, suitAgain, suitDwi
 
 #: Channels of the worker's answer, and their names for people.
 CHANNELS = {"dwi": "DWI", "adc": "ADC", "b0": "b0"}
@@ -77,7 +77,8 @@ def showSynthetic(
             placeSynthetic(node, like)
             _SUIT[channel](node)
         else:
-            updateNode(node, volume)  # in the gray values that the user has set
+            updateNode(node, volume)
+            suitAgain(node, _SUIT[channel])  # another translator has another scale
         attach(node, {**result["record"], "Channel": channel}, making.commandLine)
         node.SetAttribute(UNIT, str(result.get("adc_unit", "")) if channel == "adc" else "arbitrary")
         keepRequest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ ADC_RANGE = (0.0, 2.5)
 #: Probabilities below are not drawn.
 PROBABILITY_SHOWN = 0.05
 _PROBABILITY_COLORS = "vtkMRMLColorTableNodeIron"
+#: Attribute of the display with the gray values that were chosen here, to tell them from the user's own.
+_CHOSEN = "StrokeSynth.Shown"
 
 
 def suitDwi(node: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -22,12 +25,30 @@ def suitDwi(node: slicer.vtkMRMLScalarVolumeNode) -> None:
 
     The signal's scale is arbitrary: it is taken from the voxels that are not air.
     """
-    array = _values(node)
+    healthy = healthySignal(_values(node))
+    if healthy is not None:
+        _setRange(node, 0.0, healthy * 2.2)
+
+
+def healthySignal(array: Array) -> float | None:
+    """Signal of healthy tissue in a diffusion image of arbitrary units; None for an empty image."""
     head = array[array > _airBelow(array)] if array.size else array
-    if head.size == 0:
-        return
     # Most of what is not air is brain and scalp: their median stands for healthy tissue.
-    _setRange(node, 0.0, float(np.median(head)) * 2.2)
+    return float(np.median(head)) if head.size else None
+
+
+def suitAgain(
+    node: slicer.vtkMRMLScalarVolumeNode, suit: Callable[[slicer.vtkMRMLScalarVolumeNode], None]
+) -> None:
+    """Suit gray values to new voxels, unless the user has chosen others since."""
+    display = node.GetDisplayNode()
+    chosen = display.GetAttribute(_CHOSEN) if display is not None else None
+    if not chosen:
+        return
+    lowest, highest = map(float, chosen.split())
+    shown = (display.GetWindowLevelMin(), display.GetWindowLevelMax())
+    if np.allclose(shown, (lowest, highest), rtol=0, atol=1e-4 * (highest - lowest)):
+        suit(node)
 
 
 def suitAdc(node: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -89,3 +110,4 @@ def _setRange(node: slicer.vtkMRMLScalarVolumeNode, lowest: float, highest: floa
     display = _display(node)
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(lowest, highest)
+    display.SetAttribute(_CHOSEN, f"{lowest!r} {highest!r}")

@@ -112,6 +112,8 @@ def test_undo_is_followed_too(live):
 def test_another_seed_is_followed_without_new_volumes(live):
     import slicer
 
+    from StrokeSynthLib.scene.Layouts import differenceScale
+
     count = len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"))
     live.host.toggle(live.synth.button)
     live.host.click(live.synth.ui.wholeButton)
@@ -120,6 +122,13 @@ def test_another_seed_is_followed_without_new_volumes(live):
     live.wait_complete()
     assert np.array_equal(values(shown(live).dwi), as_a_volume(live)[0])
     assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == count
+    live.host.toggle(live.lesion.button)
+    live.paint(5, 5)
+    live.wait_complete()
+    scale = differenceScale(shown(live).difference)
+    assert scale != 1, "a whole brain has a scale of its own"
+    expected = as_a_volume(live)[0] * scale - live.head.dwi.array
+    np.testing.assert_allclose(values(shown(live).difference), expected, rtol=1e-5, atol=1e-3)
 
 
 def test_the_users_window_stays_while_the_brush_paints(live):

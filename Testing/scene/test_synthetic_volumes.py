@@ -145,6 +145,15 @@ class SyntheticVolumesTest(unittest.TestCase):
         )
         self.assertEqual(nodes["dwi"].GetDisplayNode().GetWindowLevelMin(), 12)
 
+    def test_another_scale_gets_other_gray_values_where_the_user_has_chosen_none(self) -> None:
+        nodes = self.show()
+        display = nodes["dwi"].GetDisplayNode()
+        before = display.GetWindowLevelMax()
+        self.show(answer(0.5), nodes=nodes)
+        self.assertAlmostEqual(display.GetWindowLevelMax(), 0.5 * before, delta=0.01 * before)
+        self.show(answer(3.0), nodes=nodes)
+        self.assertAlmostEqual(display.GetWindowLevelMax(), 3.0 * before, delta=0.05 * before)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -168,6 +168,18 @@ class LayoutsTest(unittest.TestCase):
         self.assertIs(again, node)
         np.testing.assert_allclose(VolumeNodes.volumeFromNode(node).array, -sample().array)
 
+    def test_of_another_scale_the_difference_is_taken_at_the_originals_brightness(self) -> None:
+        from StrokeSynthLib.scene import Layouts, VolumeNodes
+
+        original = VolumeNodes.nodeFromVolume(Volume(head(1.0)[0], oblique()), "head")
+        synthetic = VolumeNodes.nodeFromVolume(Volume(head(4.0)[0], oblique()), "head synthetic DWI")
+        node = Layouts.differenceNode(original, synthetic, sameScale=False)
+        self.assertAlmostEqual(float(Layouts.differenceScale(node)), 0.25, delta=1e-6)
+        np.testing.assert_allclose(VolumeNodes.volumeFromNode(node).array, 0, atol=1e-3)
+        Layouts.differenceNode(original, synthetic, node)
+        self.assertEqual(Layouts.differenceScale(node), 1)
+        np.testing.assert_allclose(VolumeNodes.volumeFromNode(node).array, 3 * head(1.0)[0], rtol=1e-4)
+
     def test_images_on_other_grids_have_no_difference(self) -> None:
         from StrokeSynthLib.scene import Layouts, VolumeNodes
 
