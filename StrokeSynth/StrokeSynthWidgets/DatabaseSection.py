@@ -15,7 +15,7 @@ from .CommandLine import commandText
 from .DatabaseLogic import BIDS, NNUNET, DatabaseRequest, mosaicFile
 from .JobsLogic import optionOf
 from .JobView import Events, JobView
-from .Section import Section, setReady
+from .Section import Section, modelTitle, modelValue, setReady
 
 
 class DatabaseSection(Section):
@@ -163,8 +163,7 @@ class DatabaseSection(Section):
         box = self.ui.translatorBox
         box.clear()
         for model in self._translators:
-            value = model["name"] if model["shipped"] else model["path"]
-            box.addItem(f"{model['name']}: {model['title']}", value)
+            box.addItem(modelTitle(model), modelValue(model))
         if not self._translators:
             box.addItem(_("none yet"), "")
         box.setCurrentIndex(max(0, box.findData(self._translator())))

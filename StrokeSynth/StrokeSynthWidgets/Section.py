@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ctk
@@ -182,3 +182,14 @@ def setReady(button: Any, missing: str, tip: str) -> None:
     """Enable a button when nothing is missing; else its tooltip says what is."""
     button.enabled = not missing
     button.toolTip = missing or tip
+
+
+def modelTitle(model: Mapping[str, Any]) -> str:
+    """A model of the worker's list as the user reads it: the heading of its card, and its name."""
+    title = str(model["title"]).replace("`", "")
+    return title if title.lower().startswith(str(model["name"]).lower()) else f"{model['name']}: {title}"
+
+
+def modelValue(model: Mapping[str, Any]) -> str:
+    """What a model is asked for by: the name of a shipped one, the folder of another."""
+    return str(model["name"] if model["shipped"] else model["path"])

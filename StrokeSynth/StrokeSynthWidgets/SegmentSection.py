@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from .CommandLine import commandText, fileName, fileOfNode, options
 from .FolderBatch import FolderBatch
-from .Section import Section, setReady
+from .Section import Section, modelTitle, modelValue, setReady
 from .SegmentLogic import NOTICES, VOLUME
 from .Tables import columnsOfNode, fillTable, saveCsv, tableText
 
@@ -64,9 +64,7 @@ class SegmentSection(Section):
         box = self.ui.modelBox
         box.clear()
         for model in self._models:
-            box.addItem(
-                f"{model['name']}: {model['title']}", model["name"] if model["shipped"] else model["path"]
-            )
+            box.addItem(modelTitle(model), modelValue(model))
         self._chooseModel()
 
     def onParameterNodeChanged(self) -> None:

@@ -18,7 +18,7 @@ from StrokeSynthLib.volume import Volume
 from .CommandLine import commandText, fileName, fileOfNode, options
 from .LivePreview import LivePreview, Setting
 from .PreviewScreen import PreviewScreen
-from .Section import Section, setReady
+from .Section import Section, modelTitle, modelValue, setReady
 
 
 class SynthesizeSection(Section):
@@ -63,17 +63,17 @@ class SynthesizeSection(Section):
         box = self.ui.translatorBox
         box.clear()
         for model in self._translators:
-            box.addItem(_titleOf(model), _valueOf(model))
+            box.addItem(modelTitle(model), modelValue(model))
         parameters = self.parameterNode
         if parameters is not None and not parameters.synthTranslator and self._translators:
-            parameters.synthTranslator = _valueOf(self._translators[0])
+            parameters.synthTranslator = modelValue(self._translators[0])
         self._chooseTranslator()
 
     def onParameterNodeChanged(self) -> None:
         """Choose the scene's translator."""
         parameters = self.parameterNode
         if not parameters.synthTranslator and self._translators:
-            parameters.synthTranslator = _valueOf(self._translators[0])
+            parameters.synthTranslator = modelValue(self._translators[0])
         self._chooseTranslator()
 
     def update(self) -> None:
@@ -194,7 +194,7 @@ class SynthesizeSection(Section):
     def _needsBackground(self) -> bool:
         """Whether the chosen translator cannot make a whole brain."""
         chosen = self.parameterNode.synthTranslator
-        listed = (model["kind"] for model in self._translators or [] if _valueOf(model) == chosen)
+        listed = (model["kind"] for model in self._translators or [] if modelValue(model) == chosen)
         kind = next(listed, None) or _kindIn(Path(chosen))
         return kind in self._backgroundKinds
 
@@ -369,19 +369,9 @@ def _later(seconds: float, function: Any) -> None:
     qt.QTimer.singleShot(int(1000 * seconds) + 1, function)
 
 
-def _valueOf(model: dict[str, Any]) -> str:
-    return str(model["name"] if model["shipped"] else model["path"])
-
-
 def _kindIn(folder: Path) -> str:
     """The kind of a model that is not in the list; "" where none can be read."""
     try:
         return str(read_json(folder / "model.json").get("kind", ""))
     except (BadInputError, AttributeError):
         return ""
-
-
-def _titleOf(model: dict[str, Any]) -> str:
-    """The heading of its card, with its name where that does not say it."""
-    title = str(model["title"]).replace("`", "")
-    return title if title.lower().startswith(str(model["name"]).lower()) else f"{model['name']}: {title}"

@@ -14,7 +14,7 @@ from .CohortCheck import CohortCheck
 from .CommandLine import commandText
 from .JobsLogic import optionOf
 from .JobView import Events, JobView
-from .Section import Section, setReady
+from .Section import Section, modelTitle, modelValue, setReady
 from .TrainCurves import TrainCurves, chartOf, drawCurves, showChart
 from .TrainLogic import NOTHING, TrainRequest, safeName
 from .TrainPackages import TrainPackages
@@ -257,10 +257,7 @@ class TrainSection(Section):
         if training is not None and training["fine_tunes"]:
             for model in self._models:
                 if model["kind"] == training["kind"]:
-                    box.addItem(
-                        f"{model['name']}: {model['title']}",
-                        model["name"] if model["shipped"] else model["path"],
-                    )
+                    box.addItem(modelTitle(model), modelValue(model))
         box.addItem(_("Nothing: learns from your cases alone"), NOTHING)
         box.setCurrentIndex(max(0, box.findData(self._startFrom())))
 

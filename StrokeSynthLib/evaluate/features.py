@@ -1,12 +1,13 @@
 """What images are described by when two sets of them are compared; nothing is downloaded.
 
-Two extractors of different kinds, both on the examination in the segmenters' frame (brain only, normal
-tissue 1, some 2 mm in the slice):
+Three extractors of different kinds, all on the examination in the segmenters' frame (normal tissue 1, some
+2 mm in the slice):
 
 - ``network``: the coarsest features of the shipped segmenter ``acute`` in each slice, what it has
   learned to see of tissue, fluid, lesion and artifact;
+- ``encoder``: what the shipped encoder has learned without labels (:mod:`.encoder`), brain only;
 - ``texture``: handcrafted and without any training, so that no network's blind spot is shared: quantiles
-  of intensity and of ADC, strength of edges, and energy in bands of detail, of each slice.
+  of intensity and of ADC, strength of edges, and energy in bands of detail, of each slice's brain.
 
 The network also says where lesion and tissues are, in the same way for real and synthetic images.
 """
@@ -26,11 +27,12 @@ from ..cohort.case import Case
 from ..schema import CLASS_ON_LEFT
 from ..segment.predict import UNetSegmenter
 from ..segment.preprocess import Prepared
+from .encoder import shipped_encoder
 
 Array = npt.NDArray[Any]
 
 #: The extractors, as the report names them.
-EXTRACTORS = ("network", "texture")
+EXTRACTORS = ("network", "encoder", "texture")
 #: The shipped segmenter.
 MODEL = "acute"
 #: Slices with less brain than this (share of the fullest slice) hold little to describe.
@@ -93,7 +95,11 @@ def describe(case: Case, device: str = "auto", *, with_adc: bool = True) -> Desc
     if found.tissue is not None:
         tissue = np.array(CLASS_ON_LEFT, np.uint8)[found.tissue.transpose(1, 2, 0)]
     return Described(
-        {"network": found.features[kept], "texture": texture},
+        {
+            "network": found.features[kept],
+            "encoder": shipped_encoder().describe(prepared, kept),
+            "texture": texture,
+        },
         tissue,
         found.lesion.transpose(1, 2, 0) > 0,
         prepared,

@@ -11,6 +11,8 @@ from .protocol import Failure
 
 _LESS = "Close other programs, or give it less at a time (fewer or smaller images)."
 _LESS_GPU = "Use the processor (device cpu), or close other programs that use the graphics card."
+#: Remedy where nothing is to be changed.
+TRY_AGAIN = "Try again."
 _AFTER_CRASH = "Try again; if it comes again, use the processor (device cpu) or install the packages again."
 #: What Windows gives as status of a process that it ended (unsigned).
 _WINDOWS = {
@@ -93,7 +95,7 @@ def _killed(what: str, kills_before: int | None) -> Failure:
         )  # fmt: skip
     if kills > kills_before:
         return Failure("memory", f"{what} was killed by the system because memory ran out.", _LESS)
-    return Failure("crash", f"{what} was killed by hand or by another program.", "Try again.")
+    return Failure("crash", f"{what} was killed by hand or by another program.", TRY_AGAIN)
 
 
 def _signal(status: int | None) -> str | None:

@@ -27,6 +27,7 @@ from typing import Any
 
 from ..errors import BadInputError
 from ..files import read_json, replacing, write_json
+from .crash import TRY_AGAIN
 from .jobfiles import JOB, LOCK, LOG, PROGRESS, STATE, STOP, Event, events_from, last_event, tail
 from .locks import Lock
 from .processes import detached, end_tree, environment
@@ -115,18 +116,19 @@ class Job:
         asked = self._asked()
         if Lock(self.folder / LOCK).held():
             return JobStatus("stopping" if asked else "running", started=started)
+        again = "Resume it to go on where it was." if self.resumable else "Start it again."
         if ended is not None:
             message, remedy = str(state.get("message", "")), str(state.get("remedy", ""))
+            remedy = again if remedy == TRY_AGAIN else remedy
             return JobStatus(str(state.get("state")), message, remedy, started, ended)
         if not state and time.time() - self._launched() < _STARTING and not self._failed_to_start():
             return JobStatus("starting")
         if asked:
             return JobStatus("paused" if asked == "pause" else "cancelled", started=started)
-        remedy = "Resume it to go on where it was." if self.resumable else "Start it again."
         if not state:
-            return JobStatus("failed", f"The job could not be started: {self._last_words()}.", "Try again.")
+            return JobStatus("failed", f"The job could not be started: {self._last_words()}.", TRY_AGAIN)
         return JobStatus(
-            "interrupted", "The job ended without a word: it was killed, or the computer went off.", remedy,
+            "interrupted", "The job ended without a word: it was killed, or the computer went off.", again,
             started,
         )  # fmt: skip
 

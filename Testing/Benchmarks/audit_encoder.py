@@ -24,7 +24,7 @@ import json
 import math
 import multiprocessing
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -180,8 +180,25 @@ def described(encoder: Encoder, images: torch.Tensor, known: torch.Tensor) -> to
     return (features * brain).sum(dim=(2, 3)) / brain.sum(dim=(2, 3)).clamp(min=1e-3)
 
 
-def train(work: Path, options: Options, say: Any = print) -> None:
-    """Train, keeping ``state.pt`` every 100 steps; ``encoder.pt`` and ``training.json`` at the end."""
+def train(
+    work: Path, options: Options, say: Callable[[str], None] = print, *, every: int = 100,
+    after: Callable[[int], None] = lambda step: None,
+) -> None:  # fmt: skip
+    """Train, keeping ``state.pt`` now and then; ``encoder.pt`` and ``training.json`` at the end.
+
+    Parameters
+    ----------
+    work
+        Holds ``images.npy``, and ``state.pt`` where a training was interrupted.
+    options
+        Of the training.
+    say
+        Is told of the progress.
+    every
+        Steps from one state to the next.
+    after
+        Is told of every step.
+    """
     from monai.losses import BarlowTwinsLoss
 
     torch.manual_seed(options.seed)
@@ -218,7 +235,7 @@ def train(work: Path, options: Options, say: Any = print) -> None:
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-        if (step + 1) % 100 == 0 or step + 1 == options.steps:
+        if (step + 1) % every == 0 or step + 1 == options.steps:
             history.append([step + 1, round(float(np.mean(losses)), 4)])
             losses = []
             minutes = (time.monotonic() - started) / 60
@@ -226,6 +243,7 @@ def train(work: Path, options: Options, say: Any = print) -> None:
             state = {name: each.state_dict() for name, each in kept.items()}
             with replacing(work / "state.pt") as temporary:
                 torch.save({**state, "step": step + 1, "history": history}, temporary)
+        after(step + 1)
     torch.save(encoder.state_dict(), work / "encoder.pt")
     write_json(
         work / "training.json",

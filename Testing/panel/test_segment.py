@@ -180,7 +180,7 @@ def test_the_map_of_the_same_pass_is_kept_when_there_was_none(host, panel, segme
 def test_another_model_can_be_chosen_and_is_named_in_the_command(host, panel, segment):
     from StrokeSynthLib.scene.Provenance import read
 
-    host.choose(segment.ui.modelBox, "threshold: Threshold")
+    host.choose(segment.ui.modelBox, "Threshold")
     assert panel.parameterNode.segmentModel == "threshold"
     assert "--model threshold" in segment._commandRow.line.text
     assert not segment.ui.uncertaintyBox.enabled

@@ -101,7 +101,7 @@ def test_the_first_click_that_needs_a_package_asks_for_it(host, panel, start):
 def test_another_case_begins_without_the_results_of_the_one_before(host, panel, start):
     host.click(start.ui.sampleButton)
     segment = section(host, panel, "Segment")
-    host.choose(segment.ui.modelBox, "threshold: Threshold")
+    host.choose(segment.ui.modelBox, "Threshold")
     host.click(segment.ui.segmentButton)
     finished(host, panel, 90)
     assert panel.parameterNode.segmentLesions is not None

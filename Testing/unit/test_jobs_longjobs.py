@@ -160,6 +160,7 @@ def test_killed_command_says_why_and_can_be_resumed(tmp_path: Path) -> None:
     assert ended(job) == "failed"
     assert "killed" in job.status().message
     assert job.resumable
+    assert job.status().remedy == "Resume it to go on where it was."
 
 
 @posix_only
