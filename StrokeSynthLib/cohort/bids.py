@@ -16,6 +16,8 @@ from ..schema import CLASSES
 
 BIDS_VERSION = "1.10.1"
 DERIVATIVES = Path("derivatives") / "strokesynth"
+#: "desc" belongs to derivatives; everything else has a name that BIDS knows.
+_IGNORED = "*_desc-b0_trace.*\n"
 #: Sidecar keys of BIDS about how an image was acquired, true for each image of a case.
 ACQUISITION_KEYS = (
     "Manufacturer", "ManufacturersModelName", "MagneticFieldStrength", "MRAcquisitionType",
@@ -50,6 +52,7 @@ def write_descriptions(out: Path, description: Mapping[str, Any]) -> None:
         out / "dataset_description.json", common | {"DatasetType": "raw", "StrokeSynth": dict(description)}
     )
     write_text(out / "README", _readme(name))
+    write_text(out / ".bidsignore", _IGNORED)
     derived = out / DERIVATIVES
     write_text(derived / "README", _derived_readme(name))
     write_text(derived / "dseg.tsv", _class_table())
@@ -103,7 +106,7 @@ def _readme(name: str) -> str:
 Written by StrokeSynth {__version__}. {RESEARCH_NOTICE}
 
 Each case has a diffusion-weighted trace image (_trace), an ADC map (_ADC, 10^-3 mm^2/s) and an image
-without diffusion weighting (_acq-b0_dwi); derivatives/strokesynth holds the lesion mask
+without diffusion weighting (_desc-b0_trace); derivatives/strokesynth holds the lesion mask
 (_label-L_mask) and the semantic map without the lesion (_dseg, classes in dseg.tsv).
 The sidecar of the trace image says whether the case is synthetic ("Synthetic": true) and how it was made.
 """

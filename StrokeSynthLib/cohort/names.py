@@ -1,6 +1,6 @@
 """What a file name says: whose image it is, and which kind of image.
 
-Names follow BIDS (``sub-0001_ses-2_acq-b0_dwi``), ISLES'22 (``sub-strokecase0001_ses-0001_dwi``)
+Names follow BIDS (``sub-0001_ses-2_desc-b0_trace``), ISLES'22 (``sub-strokecase0001_ses-0001_dwi``)
 or are plain (``case12_adc``); in each, the last word tells the kind.
 """
 

@@ -2,8 +2,8 @@
 
 Layout (``sub-0001`` may be ``sub-0001_ses-2``, then with a folder per session)::
 
-    dataset_description.json  participants.tsv  participants.json  README
-    sub-0001/dwi/sub-0001_trace.nii.gz  _ADC.nii.gz  _acq-b0_dwi.nii.gz (+ .bval, .bvec)   (+ .json each)
+    dataset_description.json  participants.tsv  participants.json  README  .bidsignore
+    sub-0001/dwi/sub-0001_trace.nii.gz  _ADC.nii.gz  sub-0001_desc-b0_trace.nii.gz   (+ .json each)
     derivatives/strokesynth/dataset_description.json  README  dseg.tsv
     derivatives/strokesynth/sub-0001/dwi/sub-0001_label-L_mask.nii.gz  sub-0001_dseg.nii.gz
 """
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInputError
-from ..files import check_output_folder, read_json, replacing_folder, write_text
+from ..files import check_output_folder, read_json, replacing_folder
 from ..provenance import record as provenance_record
 from ..provenance import write_with_record
 from ..schema import SCHEMA_VERSION
@@ -42,8 +42,6 @@ _OF_MAP = {
     "Labels": "dseg.tsv",
     "Description": "Tissue classes, without the lesion.",
 }
-#: BIDS asks for b-values and directions of every _dwi image: here one volume, without weighting.
-_B0_TABLES = {".bval": "0\n", ".bvec": "0\n0\n0\n"}
 # Settings that may change when a cohort is extended.
 _MAY_CHANGE = {"Name", "cases", "Cases"}
 
@@ -127,7 +125,7 @@ class CohortWriter:
         of_images = base | {name: record[name] for name in ACQUISITION_KEYS if name in record}
         of_dwi = {"AssumedBValue" if b_assumed else "DiffusionBValue": b_value, **_lesion_entry(lesion)}
         images: dict[str, tuple[Volume | None, Storage, dict[str, Any]]] = {
-            "acq-b0_dwi": (b0, _gray_storage(b0), {"Units": "arbitrary", "DiffusionBValue": 0}),
+            "desc-b0_trace": (b0, _gray_storage(b0), {"Units": "arbitrary", "DiffusionBValue": 0}),
             "ADC": (adc, _ADC_STORAGE, {"Units": "10^-3 mm^2/s"}),
             "trace": (dwi, _gray_storage(dwi), {"Units": "arbitrary", **of_dwi, **dict(record)}),
         }
@@ -143,9 +141,6 @@ class CohortWriter:
                 if volume is not None:
                     path = raw_part / "dwi" / f"{name}_{kind}.nii.gz"
                     write_with_record(path, volume, of_images | extra, storage)
-            if b0 is not None:
-                for ending, table in _B0_TABLES.items():
-                    write_text(raw_part / "dwi" / f"{name}_acq-b0_dwi{ending}", table)
 
     def finish(self) -> None:
         """Write ``participants.tsv`` and ``.json`` over all cases that are there."""

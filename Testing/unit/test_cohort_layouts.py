@@ -74,7 +74,7 @@ def test_isles_without_masks_has_cases_without_reference(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "b0", ["sub-0001_acq-b0_dwi.nii.gz", "sub-0001_desc-b0_trace.nii.gz"], ids=["now", "before"]
+    "b0", ["sub-0001_desc-b0_trace.nii.gz", "sub-0001_acq-b0_dwi.nii.gz"], ids=["ours", "of BIDS"]
 )
 def test_our_own_bids_is_understood(tmp_path, b0):
     derived = "derivatives/strokesynth/sub-0001/dwi/sub-0001"

@@ -62,9 +62,9 @@ def test_files_lie_where_bids_wants_them(tmp_path, exam):
     add(writer, exam, "sub-0001_ses-2")
     writer.finish()
     assert set(contents(tmp_path)) >= {
-        "README", "dataset_description.json", "participants.tsv", "participants.json",
+        "README", "dataset_description.json", "participants.tsv", "participants.json", ".bidsignore",
         "sub-0001/dwi/sub-0001_trace.nii.gz", "sub-0001/dwi/sub-0001_ADC.nii.gz",
-        "sub-0001/dwi/sub-0001_acq-b0_dwi.nii.gz", "sub-0001/dwi/sub-0001_trace.json",
+        "sub-0001/dwi/sub-0001_desc-b0_trace.nii.gz", "sub-0001/dwi/sub-0001_trace.json",
         "derivatives/strokesynth/dataset_description.json", "derivatives/strokesynth/dseg.tsv",
         "derivatives/strokesynth/README",
         "derivatives/strokesynth/sub-0001/dwi/sub-0001_label-L_mask.nii.gz",
@@ -83,7 +83,7 @@ def test_images_are_stored_compactly_with_their_units(tmp_path, exam):
     assert read_json(folder / "sub-0001_ADC.json")["Units"] == "10^-3 mm^2/s"
     sidecar = read_json(folder / "sub-0001_trace.json")
     assert (sidecar["Synthetic"], sidecar["Seed"], sidecar["DiffusionBValue"]) == (True, 7, 1000)
-    assert read_json(folder / "sub-0001_acq-b0_dwi.json")["DiffusionBValue"] == 0
+    assert read_json(folder / "sub-0001_desc-b0_trace.json")["DiffusionBValue"] == 0
     assert "research" in sidecar["Notice"].lower()
 
 
