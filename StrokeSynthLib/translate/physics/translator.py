@@ -22,6 +22,7 @@ from ..geometry import geometries, slice_axis
 from ..options import TranslatorOptions
 from ..output import Rendering, effect_of
 from ..stage import Stage
+from .calibration import calibrated
 from .canvas import Canvas
 from .mixing import fit_case
 from .model import SignalModel
@@ -127,7 +128,7 @@ def train_physics(
         progress(ProgressEvent("Fitting signal statistics", number, len(examples), example.name))
         fits.append(fit_case(example)[0])
     progress(ProgressEvent("Fitting signal statistics", len(examples), len(examples)))
-    model = SignalModel.from_fits(fits)
+    model = calibrated(SignalModel.from_fits(fits), examples, fits, progress)
     training = {
         "cases": [e.name for e in examples],
         "geometries": geometries(examples),
