@@ -13,7 +13,7 @@ Cases are measured once and kept in the work folder::
 
     strokesynth simulate --cases 200 --out clinic --lesions MASKS --lesion-list training.txt --seed 11
     strokesynth database --model simulated --cases 120 --out physics --seed 5
-    python -m Testing.Benchmarks.audit --clinic clinic --physics physics --work work --seeds 3 --victims 12
+    python -m Testing.Benchmarks.audit --clinic clinic --physics physics --work work
 """
 
 from __future__ import annotations
@@ -247,8 +247,8 @@ if __name__ == "__main__":
     parser.add_argument("--physics", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=HERE / "audit")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--planted-seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--planted-seeds", type=int, default=2)
     parser.add_argument("--victims", type=int, default=12)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="keep the seeds that --out holds already")
