@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="critic steps in each (wgan; default 5)",
     )
-    parser.add_argument("--batch", type=shared.positive_whole, metavar="N", help="clusters in a step (wgan)")
+    parser.add_argument("--batch", type=shared.positive_whole, metavar="N", help="pieces in a step (wgan)")
     parser.add_argument("--minutes", type=shared.positive, metavar="M", help="stop after this time (wgan)")
     parser.add_argument(
         "--threads", type=shared.positive_whole, metavar="T", help="CPU threads (default: all cores)"

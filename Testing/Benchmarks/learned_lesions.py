@@ -8,8 +8,13 @@ masks that took part in training (the control: what two samples of real lesions 
 with nothing asked. Writes learned_lesions.json, .md and .png beside this file.
 
 - **Distances**: Kolmogorov-Smirnov distance to the held-out masks of volume, components, sphericity, share of
-  the largest piece; for the arteries half the sum of the differences of mean shares. Bootstrap intervals
-  (resampling both groups).
+  the largest piece, volume of the smallest, gap (mm) from surface to surface between each further piece and
+  the nearest larger one (a lesion's median; lesions of one piece have none), share of the volume on the
+  lesser side; for the arteries half the sum of the differences of mean shares. Pieces of 10 mm^3 and more.
+  Bootstrap intervals (resampling both groups).
+- **At equal volumes**: the same distances of all but volume, with each group weighted so that the fifths of
+  the held-out masks' volumes hold a fifth each. A mask that does not fit a person is left out, large ones
+  more often; what is made is made to fit. Size decides on much of the rest.
 - **Coverage, density** (Naeem et al., 2020) and **precision, recall** (Kynkäänniemi et al., 2019), k = 5, in
   17 descriptors (log volume, log components, sphericity, largest share, log extent, artery shares, center,
   spread along three axes; folded to one side, each over the SD of training masks).
@@ -32,6 +37,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import binary_erosion
+from scipy.spatial import cKDTree
 
 from StrokeSynthLib.anatomy.anatomy import Anatomy
 from StrokeSynthLib.anatomy.population import PopulationModel
@@ -41,13 +48,14 @@ from StrokeSynthLib.lesions.learned.source import LearnedLesions
 from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.lesions.masks import MaskFolder, Perturbation, held_out_names, person_of
 from StrokeSynthLib.lesions.procedural import ProceduralLesions
-from StrokeSynthLib.lesions.statistics import bounding_box, describe
+from StrokeSynthLib.lesions.statistics import SMALLEST_COUNTED_ML, bounding_box, describe, pieces
 from StrokeSynthLib.lesions.territories import ARTERIES, TerritoryAtlas, standard_points_of_voxels
 from StrokeSynthLib.randomness import generator
 from Testing.Benchmarks.learned_lesions_report import figure, report
 
 HERE = Path(__file__).with_suffix("")
 PEOPLE, SEED, NEAREST = 4, 2026, 5
+COMPARED = ("volume", "components", "sphericity", "largest", "smallest", "gap", "lesser_side")
 BIN_MM = 4.0
 LOW, BINS = np.array([0.0, -114.0, -72.0]), (20, 48, 40)
 REQUESTS = (
@@ -66,6 +74,9 @@ class Measured:
     components: int
     sphericity: float
     largest: float
+    smallest: float
+    gap: float
+    lesser_side: float
     arteries: np.ndarray
     descriptors: np.ndarray
     bins: frozenset[int]
@@ -96,10 +107,24 @@ def measure(mask: np.ndarray, anatomy: Anatomy) -> Measured:
     bins, counts = np.unique(np.ravel_multi_index(tuple(index.T), BINS), return_counts=True)
     full = BIN_MM**3 / (1000.0 * anatomy.grid.voxel_ml) * 0.65
     picture = axial(mask, anatomy)
+    left = float((points[0] < 0).mean())
     return Measured(
-        volume, numbers.components, numbers.sphericity, numbers.largest_share, arteries, descriptors,
-        frozenset(bins[counts > 0.25 * full].tolist()), picture,
+        volume, numbers.components, numbers.sphericity, numbers.largest_share,
+        min(numbers.pieces_ml, default=numbers.volume_ml), gap(mask, anatomy), min(left, 1.0 - left),
+        arteries, descriptors, frozenset(bins[counts > 0.25 * full].tolist()), picture,
     )  # fmt: skip
+
+
+def gap(mask: np.ndarray, anatomy: Anatomy) -> float:
+    """Median distance (mm) of each further piece from the nearest larger one; nan when there is but one."""
+    labels, counts = pieces(mask[bounding_box(mask)])
+    found = [n for n in np.argsort(counts)[::-1] if counts[n] * anatomy.grid.voxel_ml >= SMALLEST_COUNTED_ML]
+    rim = labels * ~binary_erosion(labels > 0)
+    points = [np.argwhere(rim == n) * np.array(anatomy.grid.spacing) for n in found]
+    gaps = [
+        cKDTree(np.concatenate(points[:n])).query(points[n])[0].min() - 1.0 for n in range(1, len(points))
+    ]
+    return float(np.median(gaps)) if gaps else float("nan")
 
 
 def axial(mask: np.ndarray, anatomy: Anatomy) -> np.ndarray:
@@ -149,23 +174,38 @@ def real(folder: MaskFolder, names: list[str], number: int, *, moved: bool = Fal
     return found
 
 
-def ks(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest difference of the two cumulated distributions."""
-    every = np.sort(np.concatenate([a, b]))
-    below = [np.searchsorted(np.sort(v), every, side="right") / v.size for v in (a, b)]
-    return float(np.abs(below[0] - below[1]).max())
+def ks(a: np.ndarray, b: np.ndarray, of_a: np.ndarray, of_b: np.ndarray) -> float:
+    """Largest difference of two cumulated distributions with weights; what is not a number is left out."""
+    known = [~np.isnan(v) for v in (a, b)]
+    (a, b), (of_a, of_b) = ([v[k] for v, k in zip(p, known, strict=True)] for p in ((a, b), (of_a, of_b)))
+    order = np.argsort(np.concatenate([a, b]), kind="stable")
+    every = np.concatenate([a, b])[order]
+    steps = np.concatenate([of_a / of_a.sum(), -of_b / of_b.sum()])[order].cumsum()
+    # Equal values are one step.
+    return float(np.abs(steps[np.append(every[1:] != every[:-1], True)]).max())
 
 
-def distances(group: list[Measured], reference: list[Measured]) -> dict[str, list[float]]:
-    """Each distance with its bootstrap interval (2.5 % and 97.5 %)."""
+def distances(
+    group: list[Measured], reference: list[Measured], weigh: bool = False
+) -> dict[str, list[float]]:
+    """Each distance with its bootstrap interval (2.5 % and 97.5 %); ``weigh``: at equal volumes."""
     rng = np.random.default_rng(SEED)
+    fifths = np.quantile([m.volume for m in reference], [0.2, 0.4, 0.6, 0.8])
+
+    def weights(of: list[Measured]) -> np.ndarray:
+        fifth = np.searchsorted(fifths, [m.volume for m in of])
+        return 1.0 / np.bincount(fifth, minlength=5)[fifth] if weigh else np.ones(len(of))
 
     def once(a: list[Measured], b: list[Measured]) -> dict[str, float]:
+        w = [weights(g) for g in (a, b)]
         values = {
-            name: ks(*(np.array([float(getattr(m, name)) for m in g]) for g in (a, b)))
-            for name in ("volume", "components", "sphericity", "largest")
+            name: ks(*(np.array([float(getattr(m, name)) for m in g]) for g in (a, b)), *w)
+            for name in COMPARED
+            if not (weigh and name == "volume")
         }
-        means = [np.mean([m.arteries for m in g], axis=0) for g in (a, b)]
+        means = [
+            np.average([m.arteries for m in g], axis=0, weights=v) for g, v in zip((a, b), w, strict=True)
+        ]
         return {**values, "arteries": float(np.abs(means[0] - means[1]).sum() / 2.0)}
 
     at = once(group, reference)
@@ -301,6 +341,7 @@ def main() -> None:
         "models": {name: s.model.hash for name, s in sources.items() if isinstance(s, LearnedLesions)},
         "medians": {name: _medians(group) for name, group in {"held out": unseen, **groups}.items()},
         "distances": {name: distances(group, unseen) for name, group in groups.items()},
+        "at_equal_volumes": {name: distances(group, unseen, True) for name, group in groups.items()},
         "coverage": {name: coverage(group, unseen, scale) for name, group in groups.items()},
         "copies": {
             "held out (control)": copies(unseen[:half], trained, unseen[half:]),
@@ -316,14 +357,11 @@ def main() -> None:
 
 
 def _medians(group: list[Measured]) -> dict[str, Any]:
-    values = {
-        "volume_share": [m.volume for m in group], "components": [m.components for m in group],
-        "sphericity": [m.sphericity for m in group], "largest": [m.largest for m in group],
-    }  # fmt: skip
-    found: dict[str, Any] = {
-        name: [round(float(v), 5) for v in np.percentile(v, [5, 25, 50, 75, 95])]
-        for name, v in values.items()
-    }
+    found: dict[str, Any] = {}
+    for name in COMPARED:
+        values = np.array([float(getattr(m, name)) for m in group])
+        found[name] = [round(float(v), 5) for v in np.nanpercentile(values, [5, 25, 50, 75, 95])]
+    found["on_both_sides"] = round(float(np.mean([m.lesser_side > 0.01 for m in group])), 3)
     means = np.mean([m.arteries for m in group], axis=0)
     return {**found, "arteries": {a: round(float(v), 3) for a, v in zip(ARTERIES, means, strict=True)}}
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+MEDIANS = ("volume", "components", "sphericity", "largest", "smallest", "gap")
+
 
 def report(result: dict[str, Any], about: str) -> str:
     """The tables, after what they mean."""
@@ -14,28 +16,30 @@ def report(result: dict[str, Any], about: str) -> str:
     def interval(v: list[float]) -> str:
         return f"{v[0]:.2f} ({v[1]:.2f} to {v[2]:.2f})"
 
-    names = list(next(iter(result["distances"].values())))
     lines = [
         "# Learned, procedural and real lesions",
         "",
         *about.split("\n\n", 2)[2].strip().splitlines(),
     ]
     numbers = ", ".join(f"{k} {v}" for k, v in result["numbers"].items())
-    lines += ["", f"Number of lesions: {numbers}.", "",
-              "## Distance to held-out masks (0 is best)", "", "| | " + " | ".join(names) + " |",
-              "| --- |" + " --- |" * len(names)]  # fmt: skip
-    lines += [
-        f"| {group} | " + " | ".join(interval(values[n]) for n in names) + " |"
-        for group, values in result["distances"].items()
-    ]
-    lines += ["", "## Medians (quartiles)", "",
-              "| | volume, share of brain | components | sphericity | largest |",
-              "| --- | --- | --- | --- | --- |"]  # fmt: skip
-    for group, values in result["medians"].items():
-        cells = [
-            f"{v[2]:.4g} ({v[1]:.3g} to {v[3]:.3g})"
-            for v in (values[n] for n in ("volume_share", "components", "sphericity", "largest"))
+    lines += ["", f"Number of lesions: {numbers}."]
+    for title, key in (
+        ("Distance to held-out masks (0 is best)", "distances"),
+        ("Distance at equal volumes", "at_equal_volumes"),
+    ):
+        names = list(next(iter(result[key].values())))
+        lines += ["", f"## {title}", "", "| | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
+        lines += [
+            f"| {group} | " + " | ".join(interval(values[n]) for n in names) + " |"
+            for group, values in result[key].items()
         ]
+    lines += ["", "## Medians (quartiles)", "",
+              "| | volume, share of brain | components | sphericity | largest | smallest, ml | gap, mm "
+              "| on both sides |",
+              "| --- |" + " --- |" * 7]  # fmt: skip
+    for group, values in result["medians"].items():
+        cells = [f"{v[2]:.4g} ({v[1]:.3g} to {v[3]:.3g})" for v in (values[n] for n in MEDIANS)]
+        cells.append(f"{values['on_both_sides']:.0%}")
         lines.append(f"| {group} | " + " | ".join(cells) + " |")
     lines += [
         "",

@@ -13,14 +13,16 @@ from StrokeSynthLib.errors import BadInputError, CancelledError, StrokeSynthErro
 from StrokeSynthLib.lesions.learned.arrangement import Arrangement
 from StrokeSynthLib.lesions.learned.crops import (
     SIZE,
-    Cluster,
-    clusters_of,
+    Piece,
     conditions,
     crop_grid,
+    pieces_of,
     voxel_mm,
 )
+from StrokeSynthLib.lesions.learned.neighbors import Hemisphere, Occupied
 from StrokeSynthLib.lesions.learned.options import LesionTrainingOptions
 from StrokeSynthLib.lesions.learned.shape import ShapeModel, at_volume, doubled, fit_shape, halved
+from StrokeSynthLib.lesions.learned.sharing import draw_number, draw_shares, draw_sides, fit_sharing
 from StrokeSynthLib.lesions.learned.source import LearnedLesions
 from StrokeSynthLib.lesions.learned.training import Material, gather, train_lesions, train_on
 from StrokeSynthLib.lesions.lesion import LesionRequest
@@ -89,27 +91,28 @@ def anatomy() -> Anatomy:
 # Crops
 
 
-def test_pieces_near_each_other_are_one_cluster_and_far_ones_are_two() -> None:
+def test_each_connected_piece_is_taken_apart_the_largest_first_and_dust_is_left_out() -> None:
     atlas = TerritoryAtlas.load()
-    near = ball((-35, -20, 20), 6) | ball((-35, -4, 20), 3)
-    far = ball((-35, -20, 20), 6) | ball((35, -20, 20), 3)
-    assert len(list(clusters_of(near, GRID, "a", atlas))) == 1
-    found = sorted(clusters_of(far, GRID, "a", atlas), key=lambda c: -c.volume_ml)
-    assert [c.mirrored for c in found] == [False, True]
-    assert all(c.center[0] < 0 for c in found), "both lie on the left"
+    mask = ball((35, -20, 20), 3) | ball((-35, -20, 20), 6)
+    dust = mask.copy()
+    dust[10, 10, 10] = True
+    for one in (mask, dust):
+        found = pieces_of(one, GRID, "a", atlas)
+        assert [p.mirrored for p in found] == [False, True]
+        assert all(p.center[0] < 0 for p in found), "both lie on the left"
 
 
 def test_a_crop_is_positive_inside_and_holds_the_volume_and_the_place() -> None:
     member = ball((33, -20, 20), 10)
-    (cluster,) = clusters_of(member, GRID, "a", TerritoryAtlas.load())
-    step = voxel_mm(cluster.extent_mm)
+    (piece,) = pieces_of(member, GRID, "a", TerritoryAtlas.load())
+    step = voxel_mm(piece.extent_mm)
     middle = SIZE // 2
-    assert cluster.crop[middle, middle, middle] == 1.0
-    assert cluster.crop[0, 0, 0] == -1.0
-    assert (cluster.crop > 0).sum() * step**3 / 1000 == pytest.approx(cluster.volume_ml, rel=0.06)
-    assert cluster.extent_mm == pytest.approx(20, abs=2.1)
-    grid = crop_grid(np.array(cluster.center), step, cluster.mirrored)
-    inside = grid.affine[:3, :3] @ np.array(np.nonzero(cluster.crop > 0)) + grid.affine[:3, 3:]
+    assert piece.crop[middle, middle, middle] == 1.0
+    assert piece.crop[0, 0, 0] == -1.0
+    assert (piece.crop > 0).sum() * step**3 / 1000 == pytest.approx(piece.volume_ml, rel=0.06)
+    assert piece.extent_mm == pytest.approx(20, abs=2.1)
+    grid = crop_grid(np.array(piece.center), step, piece.mirrored)
+    inside = grid.affine[:3, :3] @ np.array(np.nonzero(piece.crop > 0)) + grid.affine[:3, 3:]
     assert inside.mean(axis=1) == pytest.approx([33, -20, 20], abs=0.7), "brought back to its own side"
 
 
@@ -126,7 +129,7 @@ def test_conditions_are_small_numbers_even_for_the_largest_and_smallest() -> Non
 def test_held_out_people_take_no_part(folder: Path, material: Material) -> None:
     assert set(material.persons) == {f"sub-{n:02d}" for n in range(2, 12)}
     assert material.held_out == 2
-    assert {c.person for c in material.clusters} == set(material.persons)
+    assert {c.person for c in material.pieces} == set(material.persons)
     with pytest.raises(BadInputError, match="3 usable masks are left"):
         gather(folder, [f"sub-{n:02d}" for n in range(9)])
     assert len(held_out_names()) == 200, "what is held out where nothing else is said"
@@ -136,13 +139,87 @@ def test_statistics_follow_the_request(material: Material) -> None:
     atlas, rng = TerritoryAtlas.load(), np.random.default_rng(0)
     fitted = Arrangement.fit(material.lesions, atlas)
     for _ in range(20):
-        asks = fitted.draw(LesionRequest(side="right"), None, (1e-5, 1.0), 0.01, 12, 1, atlas, rng)
-        assert all(ask.right for ask in asks)
-        assert sum(ask.share for ask in asks) == pytest.approx(0.01)
-        assert asks[0].share >= max(ask.share for ask in asks) - 1e-12
-        assert all(ask.center[0] <= 0 for ask in asks)
-    asks = fitted.draw(LesionRequest(side="both"), None, (1e-5, 1.0), None, 12, 2, atlas, rng)
-    assert len({ask.right for ask in asks}) == 2
+        plan = fitted.draw(LesionRequest(side="right"), None, (1e-5, 1.0), 0.01, 12, 1, atlas, rng)
+        assert plan.main.right
+        assert plan.main.center[0] <= 0
+        assert not any(across for _, across in plan.further)
+        assert plan.share == pytest.approx(0.01)
+        assert all(share <= plan.main.share + 1e-12 for share, _ in plan.further)
+    plan = fitted.draw(LesionRequest(side="both"), None, (1e-5, 1.0), None, 12, 2, atlas, rng)
+    assert any(across for _, across in plan.further)
+
+
+def lesion_of(volumes: list[float], person: str) -> list[Piece]:
+    """Pieces of those volumes (ml), all in the middle cerebral artery of the left."""
+    center, crop = (-40.0, -20.0, 20.0), np.zeros((SIZE, SIZE, SIZE), np.float16)
+    return [Piece(person, center, 10.0, v, False, (0, 1.0, 0, 0, 0, 0), crop) for v in volumes]
+
+
+def test_number_and_shares_of_pieces_are_those_of_the_lesions_that_were_seen() -> None:
+    rng = np.random.default_rng(0)
+    small = [lesion_of([1.0], f"a{n}") for n in range(40)]
+    large = [lesion_of([60.0, 20.0, 10.0 + 0.1 * n], f"b{n}") for n in range(40)]
+    tables = fit_sharing([*small, *large])
+    assert {draw_number(tables, 1.0, 1, (1, 24), rng) for _ in range(30)} == {1}
+    assert {draw_number(tables, 90.0, 1, (1, 24), rng) for _ in range(30)} == {3}
+    assert draw_number(tables, 90.0, 1, (5, 5), rng) == 5, "a number that was asked for is kept"
+    shares = np.array([draw_shares(tables, 90.0, 3, rng) for _ in range(50)])
+    assert shares.sum(axis=1) == pytest.approx(1.0)
+    assert shares[:, 0].mean() == pytest.approx(60 / 92, abs=0.02)
+    assert shares[:, 1].mean() == pytest.approx(20 / 92, abs=0.02)
+
+
+def test_no_piece_is_planned_that_would_not_be_counted() -> None:
+    rng = np.random.default_rng(0)
+    tables = fit_sharing([lesion_of([1.0, 0.02, 0.01], f"a{n}") for n in range(20)])
+    for volume, number in ((0.05, 5), (0.06, 3), (0.3, 8)):
+        shares = draw_shares(tables, volume, number, rng)
+        assert len(shares) == number
+        assert min(shares) * volume >= SMALLEST_COUNTED_ML - 1e-9
+        assert (np.diff(shares) <= 1e-9).all()
+    assert draw_number(tables, 0.025, 1, (1, 24), rng) <= 2, "three of 10 mm^3 do not fit"
+
+
+def test_sides_are_those_asked_for_else_as_often_as_seen() -> None:
+    rng = np.random.default_rng(0)
+    tables = fit_sharing([lesion_of([2.0, 1.0], f"a{n}") for n in range(40)])
+    assert draw_sides(tables, 4, "left", rng) == [False] * 3
+    assert any(draw_sides(tables, 4, "both", rng))
+    assert not any(draw_sides(tables, 2, None, rng)[0] for _ in range(30)), "none was seen on the other side"
+
+
+def test_distances_are_from_the_surface_on_either_side() -> None:
+    hemisphere = Hemisphere(TerritoryAtlas.load())
+    occupied = Occupied(hemisphere)
+    points = np.array([[-40.0, -40.0], [0.0, 2.0], [20.0, 20.0]])
+    occupied.add(points, 2.0, False)
+    wanted = np.linalg.norm(hemisphere.points[..., None] - points[:, None], axis=0).min(axis=1) - 1.0
+    near = wanted < 50.0
+    assert occupied.away[0][near] == pytest.approx(wanted[near], rel=0.11)
+    assert occupied.away[1].min() > 35.0, "the other side is far from it"
+    before = occupied.away[1].copy()
+    occupied.add(points, 2.0, True)
+    assert occupied.away[1].min() < 5.0
+    assert (occupied.away[1] <= before).all()
+
+
+def test_further_pieces_lie_as_near_as_those_that_were_seen(material: Material) -> None:
+    atlas, rng = TerritoryAtlas.load(), np.random.default_rng(0)
+    gaps = []
+    for gap in (6.0, 40.0):
+        lesions = []
+        for number in range(12):
+            first = ball((-35, 10, 4 + number), 8) | ball((-35, 10 - 8 - gap - 4, 4 + number), 4)
+            lesions.append(pieces_of(first, GRID, f"p{number}", atlas))
+        fitted = Arrangement.fit(lesions, atlas)
+        plan = fitted.draw(LesionRequest("MCA", "left"), None, (1e-5, 1.0), 2e-3, 2, 2, atlas, rng)
+        occupied = Occupied(Hemisphere(atlas))
+        occupied.add(np.array([[-35.0], [10.0], [10.0]]), 16.0, False)
+        asks = [fitted.further(plan.main, 2e-4, False, occupied, atlas, rng) for _ in range(20)]
+        away = [np.linalg.norm(np.array(ask.center) - [-35, 10, 10]) - 8 - 4 for ask in asks]
+        gaps.append(np.median(away))
+    assert gaps[0] == pytest.approx(6.0, abs=6.0)
+    assert gaps[1] == pytest.approx(40.0, abs=12.0)
 
 
 # The shape model
@@ -156,7 +233,7 @@ def test_halving_undoes_doubling_of_smooth_fields() -> None:
 
 
 def test_a_shape_model_without_roughness_gives_back_the_one_shape_it_has_seen(material: Material) -> None:
-    small = [c for c in material.clusters if 3.0 < c.volume_ml < 20.0]
+    small = [c for c in material.pieces if 3.0 < c.volume_ml < 20.0]
     arrays = fit_shape(small, 3)
     arrays["rough_size"] *= 0.0
     arrays["spread"] *= 0.0
@@ -182,6 +259,16 @@ def test_drawing_without_pytorch_gives_what_the_network_gives() -> None:
         wanted = network(*inputs)[0, 0].numpy()
     model = WganModel({name: value.numpy() for name, value in network.state_dict().items()})
     assert np.abs(model.crop(*(v[0].astype(np.float32) for v in (noise, told))) - wanted).max() < 1e-5
+
+
+def test_one_transposed_convolution_does_what_doubling_and_a_convolution_do() -> None:
+    torch = pytest.importorskip("torch")
+    from StrokeSynthLib.lesions.learned.networks import doubled as twice
+
+    torch.manual_seed(0)
+    value, convolution = torch.randn(2, 3, 4, 5, 6), torch.nn.Conv3d(3, 2, 3, padding=1)
+    wanted = convolution(torch.nn.functional.interpolate(value, scale_factor=2.0, mode="nearest"))
+    assert float((twice(value, convolution) - wanted).detach().abs().max()) < 1e-5
 
 
 def test_shuffling_voxels_is_undone() -> None:
@@ -227,6 +314,15 @@ def test_a_gan_that_was_stopped_ends_with_the_same_weights(material: Material, t
 
 
 # The source
+
+
+def test_pieces_that_were_asked_for_stay_apart(shape_model: ModelFolder, anatomy: Anatomy) -> None:
+    source = LearnedLesions(shape_model)
+    for number in (1, 2, 4):
+        lesion = source.draw(anatomy, LesionRequest(None, None, 5.0, number), generator(6, number))
+        counts = pieces(lesion.mask)[1][1:]
+        assert counts.size == number
+        assert counts.min() * anatomy.grid.voxel_ml >= SMALLEST_COUNTED_ML - 1e-9
 
 
 def test_a_drawn_lesion_has_the_volume_and_side_that_were_asked_for(
@@ -284,12 +380,12 @@ def test_a_model_is_told_from_a_folder_of_masks(
 
 def test_the_model_holds_no_single_mask(shape_model: ModelFolder, material: Material) -> None:
     arrays = shape_model.arrays()
-    assert sum(a.size for a in arrays.values()) < sum(c.crop.size for c in material.clusters) / 2
+    assert sum(a.size for a in arrays.values()) < sum(c.crop.size for c in material.pieces) / 2
     for name, array in arrays.items():
         rows = array.reshape(-1, 4096) if array.size % 4096 == 0 else []
         for row in rows:
-            for cluster in material.clusters:
-                small = halved(cluster.crop[None].astype(np.float32)).ravel()
+            for piece in material.pieces:
+                small = halved(piece.crop[None].astype(np.float32)).ravel()
                 assert abs(np.corrcoef(row.astype(np.float32), small)[0, 1]) < 0.999 or name == "shape/mean"
 
 
@@ -320,5 +416,5 @@ def test_shipped_lesions_take_no_more_than_three_megabytes() -> None:
     assert sum(path.stat().st_size for path in files) <= 3e6
 
 
-def test_every_cluster_lies_on_the_left(material: Material) -> None:
-    assert all(isinstance(c, Cluster) and c.center[0] <= 0 for c in material.clusters)
+def test_every_piece_lies_on_the_left(material: Material) -> None:
+    assert all(isinstance(c, Piece) and c.center[0] <= 0 for c in material.pieces)

@@ -1,14 +1,15 @@
-"""Where real infarcts lie, how large they are, and how their clusters lie to each other.
+"""Where real infarcts lie, how large they are, and how their pieces lie to each other.
 
-The shape models make one cluster (:mod:`.crops`); this draws what to ask of them. Only smoothed maps,
+The shape models make one piece (:mod:`.crops`); this draws what to ask of them. Only smoothed maps,
 histograms and quantiles over many people are kept. Volumes are shares of the solid standard brain, because
 standard space is larger than most heads.
 
-1. The artery, then the total volume from that artery's quantiles, then the number of clusters.
+1. The artery, then the total volume from that artery's quantiles, then the number of pieces, their shares of
+   the volume and their sides (:mod:`.sharing`).
 2. The center of the largest from the map of its size class, weighted by the artery's probability there.
-3. Each further center from the map of further clusters, weighted by how much more often clusters lie at that
-   distance from the largest, on its own side or the other, than if they were independent.
-4. The extent of each from its volume: log-linear, with the spread that real ones have.
+3. The center of each further piece, once the larger ones have their shape, from the map of further pieces,
+   at a gap from the larger ones that real pieces have (:mod:`.neighbors`).
+4. The extent of each from its volume: log-quadratic, with the spread that real ones have.
 """
 
 from __future__ import annotations
@@ -22,31 +23,27 @@ import numpy.typing as npt
 
 from ..lesion import LesionRequest
 from ..territories import ARTERIES, SIZES_ML, TerritoryAtlas
-from .crops import Cluster
+from .crops import Piece
+from .neighbors import Occupied, ball_radius, fit_neighbors
+from .sharing import LEAST_PEOPLE, LEVELS, draw_number, draw_shares, draw_sides, fit_sharing, quantiles
 
 Array = npt.NDArray[Any]
 
-LEVELS = np.linspace(0.0, 1.0, 21)
-#: Clusters of one lesion that are counted apart; more are rare.
-MOST_CLUSTERS = 12
 _BLUR_MM = 6.0
-_RING_MM, _RINGS = 12.0, 12
-#: Lesions with 2, 3 to 4, and more clusters share their volume differently.
-_NUMBER_BINS = (2, 4)
-#: Quantiles are taken over at least so many lesions; an artery with fewer takes those of all.
-_LEAST_PEOPLE = 15
+#: A piece is no longer than the brain (mm).
+_LONGEST_MM = 165.0
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked of the shape model for one cluster.
+    """What is asked of the shape model for one piece.
 
     Parameters
     ----------
     center
         RAS mm in standard space, on the left side (x <= 0).
     right
-        Whether the cluster belongs on the right side.
+        Whether the piece belongs on the right side.
     share
         Volume as a share of the solid standard brain.
     extent_mm
@@ -63,95 +60,92 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A lesion before its further pieces have a place.
+
+    Parameters
+    ----------
+    main
+        The largest piece.
+    further
+        Share of the brain's volume of each further piece, and whether it lies on the other side.
+    """
+
+    main: Ask
+    further: tuple[tuple[float, bool], ...]
+
+    @property
+    def share(self) -> float:
+        """Of all pieces."""
+        return self.main.share + sum(share for share, _ in self.further)
+
+
+@dataclass(frozen=True)
 class Arrangement:
     """Statistics of real lesions, fitted by :meth:`fit`; all arrays by name.
 
     Parameters
     ----------
     arrays
-        ``artery`` (6,) chances; ``right`` (1,) chance that the largest cluster is on the right;
+        ``artery`` (6,) chances; ``right`` (1,) chance that the largest piece is on the right;
         ``log_share`` (7, 21) quantiles of the log volume, by artery and over all;
-        ``number`` (3, 12) chances of 1 to 12 clusters by size; ``largest`` (3, 21) quantiles of the
-        largest cluster's share for 2, 3 to 4 and more clusters; ``spread`` (1,) SD of the log volume of
-        further clusters; ``maps`` (4, x, y, z) uint8 center densities: small, medium, large, further;
-        ``rings`` (2, 12) how much more often than by chance, same side then other, by distance;
-        ``extent`` (3,) slope, intercept and SD of log extent over log volume (mm, ml).
+        ``maps`` (4, x, y, z) uint8 center densities: small, medium, large, further;
+        ``extent`` (4,) coefficients and SD of log extent over log volume (mm, ml);
+        ``rings``, ``gaps``: see :func:`.neighbors.fit_neighbors`; the others: :func:`.sharing.fit_sharing`.
     """
 
     arrays: Mapping[str, Array]
 
     @classmethod
-    def fit(cls, lesions: Sequence[Sequence[Cluster]], atlas: TerritoryAtlas) -> Arrangement:
-        """Fit to lesions, each its clusters, the largest first."""
+    def fit(cls, lesions: Sequence[Sequence[Piece]], atlas: TerritoryAtlas) -> Arrangement:
+        """Fit to lesions, each its pieces, the largest first."""
         solid = float(atlas.statistics["solid_brain_ml"])
         names = list(ARTERIES)
-        total = np.array([sum(c.volume_ml for c in lesion) for lesion in lesions])
+        total = np.array([sum(p.volume_ml for p in lesion) for lesion in lesions])
         main = np.array([int(np.argmax(lesion[0].arteries)) for lesion in lesions])
-        counts = np.array([min(len(lesion), MOST_CLUSTERS) for lesion in lesions])
         tables = [np.log(total[main == a] / solid) for a in range(len(names))]
         every = np.log(total / solid)
-        tables = [t if t.size >= _LEAST_PEOPLE else every for t in tables] + [every]
-        size = np.searchsorted(SIZES_ML, total)
-        number = np.stack(
-            [np.bincount(counts[size == s] - 1, minlength=MOST_CLUSTERS) + 0.05 for s in range(3)]
-        )
-        largest = []
-        for low, high in ((2, 2), (3, 4), (5, MOST_CLUSTERS)):
-            shares = [
-                lesion[0].volume_ml / t
-                for lesion, t, n in zip(lesions, total, counts, strict=True)
-                if low <= n <= high
-            ]
-            largest.append(np.quantile(shares or [0.6], LEVELS))
-        further = [np.log(c.volume_ml) for lesion in lesions if len(lesion) > 2 for c in lesion[1:]]
-        everyone = [c for lesion in lesions for c in lesion]
-        logs = np.log([[c.volume_ml, c.extent_mm] for c in everyone])
-        slope, intercept = np.polyfit(logs[:, 0], logs[:, 1], 1)
-        spread = float(np.std(logs[:, 1] - slope * logs[:, 0] - intercept))
+        tables = [t if t.size >= LEAST_PEOPLE else every for t in tables] + [every]
         maps = _maps(lesions, atlas)
         return cls(
             {
                 "artery": np.bincount(main, minlength=len(names)) / len(lesions),
                 "right": np.array([np.mean([lesion[0].mirrored for lesion in lesions])]),
-                "log_share": np.stack([_quantiles(t) for t in tables]),
-                "number": number / number.sum(axis=1, keepdims=True),
-                "largest": np.stack(largest),
-                "spread": np.array([float(np.std(further)) if len(further) > 1 else 1.0]),
+                "log_share": np.stack([quantiles(t) for t in tables]),
                 "maps": maps,
-                "rings": _rings(lesions, maps[3], atlas),
-                "extent": np.array([slope, intercept, spread]),
+                "extent": _extents(lesions),
+                **fit_neighbors(lesions, maps[3], atlas),
+                **fit_sharing(lesions),
             }
         )
 
     def draw(
         self, request: LesionRequest, parts: Sequence[str] | None, limits: tuple[float, float],
         share: float | None, most: int, least: int, atlas: TerritoryAtlas, rng: np.random.Generator,
-    ) -> list[Ask]:  # fmt: skip
-        """Draw a lesion's clusters, the largest first.
+    ) -> Plan:  # fmt: skip
+        """Draw the largest piece and what further ones there are.
 
         Parameters
         ----------
         request
             Its side is followed.
         parts
-            Branches that the largest cluster belongs to; None for any.
+            Branches that the largest piece belongs to; None for any.
         limits
             Smallest and largest volume as a share of the brain, where it is drawn.
         share
             The volume that is asked for, as a share of the brain; None draws it.
         most, least
-            Numbers of clusters.
+            Numbers of pieces.
         """
         values, names = self.arrays, list(ARTERIES)
         artery = self._artery(parts, rng)
         if share is None:
             share = self._share(names.index(artery), limits, rng)
         solid = float(atlas.statistics["solid_brain_ml"])
-        size = int(np.searchsorted(SIZES_ML, share * solid))
-        chances = values["number"][size].copy()
-        chances[: least - 1], chances[most:] = 0.0, 0.0
-        count = 1 + int(rng.choice(MOST_CLUSTERS, p=chances / chances.sum())) if chances.any() else least
-        shares = self._split(count, rng) * share
+        count = draw_number(values, share * solid, names.index(artery), (least, most), rng)
+        shares = [s * share for s in draw_shares(values, share * solid, count, rng)]
+        sides = draw_sides(values, count, request.side, rng)
         side = request.side
         right = side == "right" if side in ("left", "right") else bool(rng.random() < values["right"][0])
         wanted = parts or ARTERIES[artery]
@@ -159,13 +153,30 @@ class Arrangement:
         main_size = int(np.searchsorted(SIZES_ML, shares[0] * solid))
         weights = values["maps"][main_size].astype(float) * near
         center = self._place(weights if weights.sum() > 0 else near, atlas, rng)
-        asks = [self._ask(center, right, shares[0], solid, artery, rng)]
-        for number, part in enumerate(shares[1:]):
-            forced = (
-                True if side == "both" and number == 0 else None if side is None or side == "both" else False
-            )
-            asks.append(self._further(asks[0], part, solid, forced, atlas, rng))
-        return asks
+        main = self._ask(center, right, shares[0], solid, artery, rng)
+        return Plan(main, tuple(zip(shares[1:], sides, strict=True)))
+
+    def further(
+        self, main: Ask, share: float, across: bool, occupied: Occupied, atlas: TerritoryAtlas,
+        rng: np.random.Generator,
+    ) -> Ask:  # fmt: skip
+        """A further piece beside those that are there."""
+        hemisphere = occupied.hemisphere
+        solid = float(atlas.statistics["solid_brain_ml"])
+        names = list(ARTERIES)
+        away = hemisphere.artery != names.index(main.artery or names[0])
+        ring = occupied.rings(share * solid, across)
+        size = int(np.searchsorted(SIZES_ML, main.share * solid))
+        chances = self.arrays["maps"][3][tuple(hemisphere.voxels)].astype(float)
+        weights = chances * self.arrays["rings"][int(across)][away.astype(int), ring]
+        # Of the gaps that there is room for, each as often as it was seen.
+        gaps = self.arrays["gaps"][int(across), size]
+        room = np.bincount(ring, weights, minlength=gaps.size)
+        weights = weights * (gaps / np.maximum(room, 1e-9))[ring]
+        flat = np.cumsum(weights if weights.sum() > 0 else chances)
+        row = min(int(np.searchsorted(flat, rng.random() * flat[-1], side="right")), flat.size - 1)
+        center = self._jittered(hemisphere.voxels[:, row].astype(float), atlas, rng)
+        return self._ask(center, main.right != across, share, solid, None, rng)
 
     def _artery(self, parts: Sequence[str] | None, rng: np.random.Generator) -> str:
         if parts is None:
@@ -182,47 +193,17 @@ class Arrangement:
             return float(np.exp(rng.uniform(*np.log(limits))))
         return float(np.exp(np.interp(rng.uniform(low, high), LEVELS, table)))
 
-    def _split(self, count: int, rng: np.random.Generator) -> Array:
-        """Shares of the volume, the largest first; their sum is 1."""
-        if count == 1:
-            return np.ones(1)
-        row = int(np.searchsorted(_NUMBER_BINS, count))
-        largest = float(np.interp(rng.random(), LEVELS, self.arrays["largest"][row]))
-        largest = float(np.clip(largest, 1.0 / count, 0.999))
-        rest = np.sort(np.exp(rng.normal(0.0, self.arrays["spread"][0], count - 1)))[::-1]
-        rest = np.minimum(rest / rest.sum() * (1.0 - largest), largest)
-        return np.concatenate([[1.0 - rest.sum()], rest])
-
     def _ask(
         self, center: Array, right: bool, share: float, solid: float, artery: str | None,
         rng: np.random.Generator,
     ) -> Ask:  # fmt: skip
-        slope, intercept, spread = self.arrays["extent"]
+        *curve, spread = self.arrays["extent"]
         volume = max(share * solid, 0.01)
-        extent = np.exp(slope * np.log(volume) + intercept + float(np.clip(rng.normal(), -1.8, 1.8)) * spread)
-        # No cluster is smaller than a ball of its volume, and none is longer than the brain.
-        extent = float(np.clip(extent, 1.02 * (6000.0 * volume / np.pi) ** (1 / 3), 165.0))
+        extent = float(np.exp(np.polyval(curve, np.log(volume)) + np.clip(rng.normal(), -1.8, 1.8) * spread))
+        # No piece is smaller than a ball of its volume.
+        extent = float(np.clip(extent, 2.04 * ball_radius(volume), _LONGEST_MM))
         x, y, z = (float(v) for v in center)
         return Ask((-abs(x), y, z), right, share, extent, artery)
-
-    def _further(
-        self, main: Ask, share: float, solid: float, across: bool | None, atlas: TerritoryAtlas,
-        rng: np.random.Generator,
-    ) -> Ask:  # fmt: skip
-        """A further cluster; ``across`` says whether on the other side, None draws it."""
-        maps, rings = self.arrays["maps"][3].astype(float), self.arrays["rings"]
-        weights = []
-        for other in (False, True):
-            ring = _ring_of(_distances(main.center, other, maps.shape, atlas))
-            weights.append(maps * rings[int(other)][ring] * (across is None or across == other))
-        both = np.stack(weights)
-        if both.sum() <= 0:
-            both = np.stack([maps * (across is not True), maps * (across is True)])
-        flat = np.cumsum(both.ravel())
-        row = int(np.searchsorted(flat, rng.random() * flat[-1], side="right"))
-        across_it, *voxel = np.unravel_index(min(row, flat.size - 1), both.shape)
-        center = self._jittered(np.array(voxel, float), atlas, rng)
-        return self._ask(center, main.right != bool(across_it), share, solid, None, rng)
 
     def _place(self, weights: Array, atlas: TerritoryAtlas, rng: np.random.Generator) -> Array:
         flat = np.cumsum(weights.ravel())
@@ -235,12 +216,14 @@ class Arrangement:
         return np.asarray(atlas.grid.affine[:3, :3] @ moved + atlas.grid.affine[:3, 3])
 
 
-def _quantiles(values: Array) -> Array:
-    """Quantiles whose ends are not one person's: the outermost two percent are left out."""
-    return np.asarray(np.quantile(values, 0.02 + 0.96 * LEVELS))
+def _extents(lesions: Sequence[Sequence[Piece]]) -> Array:
+    """Log extent over log volume: quadratic, linear, constant coefficient, and SD of the rest."""
+    logs = np.log([[p.volume_ml, p.extent_mm] for lesion in lesions for p in lesion])
+    curve = np.polyfit(logs[:, 0], logs[:, 1], 2)
+    return np.array([*curve, float(np.std(logs[:, 1] - np.polyval(curve, logs[:, 0])))])
 
 
-def _maps(lesions: Sequence[Sequence[Cluster]], atlas: TerritoryAtlas) -> Array:
+def _maps(lesions: Sequence[Sequence[Piece]], atlas: TerritoryAtlas) -> Array:
     """Densities of centers on the left half of the atlas grid, smoothed, each scaled to 255."""
     from scipy.ndimage import gaussian_filter
 
@@ -249,9 +232,9 @@ def _maps(lesions: Sequence[Sequence[Cluster]], atlas: TerritoryAtlas) -> Array:
     inverse = np.linalg.inv(atlas.grid.affine)
     maps = np.zeros((4, *atlas.brain.shape), np.float64)
     for lesion in lesions:
-        for number, cluster in enumerate(lesion):
-            row = 3 if number else int(np.searchsorted(SIZES_ML, cluster.volume_ml))
-            index = np.rint(inverse[:3, :3] @ np.array(cluster.center) + inverse[:3, 3]).astype(int)
+        for number, piece in enumerate(lesion):
+            row = 3 if number else int(np.searchsorted(SIZES_ML, piece.volume_ml))
+            index = np.rint(inverse[:3, :3] @ np.array(piece.center) + inverse[:3, 3]).astype(int)
             index = np.clip(index, 0, np.array(atlas.brain.shape) - 1)
             mirror = (atlas.brain.shape[0] - 1 - index[0], index[1], index[2])
             maps[(row, *index)] += 1.0
@@ -260,40 +243,3 @@ def _maps(lesions: Sequence[Sequence[Cluster]], atlas: TerritoryAtlas) -> Array:
     maps = np.stack([gaussian_filter(m, blur) * solid for m in maps])[:, :half]
     scale = maps.max(axis=(1, 2, 3), keepdims=True)
     return np.asarray(np.rint(255.0 * maps / np.where(scale > 0, scale, 1.0)), np.uint8)
-
-
-def _distances(
-    center: tuple[float, float, float], other: bool, shape: tuple[int, ...], atlas: TerritoryAtlas
-) -> Array:
-    """Distance (mm) of the left half's voxels, or of their mirror images, from a point on the left."""
-    axes = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
-    points = np.tensordot(atlas.grid.affine[:3, :3], np.stack(axes), 1)
-    points = points + atlas.grid.affine[:3, 3][:, None, None, None]
-    if other:
-        points[0] = -points[0]
-    return np.asarray(np.linalg.norm(points - np.array(center)[:, None, None, None], axis=0))
-
-
-def _ring_of(distance: Array) -> Array:
-    return np.minimum(distance / _RING_MM, _RINGS - 1).astype(int)
-
-
-def _rings(lesions: Sequence[Sequence[Cluster]], further: Array, atlas: TerritoryAtlas) -> Array:
-    """Observed over expected count of further clusters, by side and distance from the largest."""
-    seen, expected = np.full((2, _RINGS), 1.0), np.full((2, _RINGS), 1.0)
-    chances = further.astype(float) / max(float(further.sum()), 1.0)
-    for lesion in lesions:
-        if len(lesion) < 2:
-            continue
-        main = lesion[0]
-        for other in (False, True):
-            ring = _ring_of(_distances(main.center, other, further.shape, atlas))
-            expected[int(other)] += (
-                0.5 * (len(lesion) - 1) * np.bincount(ring.ravel(), chances.ravel(), minlength=_RINGS)
-            )
-        for cluster in lesion[1:]:
-            other = cluster.mirrored != main.mirrored
-            x, y, z = cluster.center
-            point = np.array([-x if other else x, y, z])
-            seen[int(other), int(_ring_of(np.array(np.linalg.norm(point - np.array(main.center)))))] += 1.0
-    return np.asarray(seen / expected)

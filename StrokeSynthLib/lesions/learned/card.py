@@ -11,15 +11,27 @@ _TITLES = {
 }
 
 _HOW = {
-    "shape": """Signed distances of clusters of pieces, in cubes of 32 voxels that grow with the cluster.
+    "shape": """Signed distances of connected pieces, in cubes of 32 voxels that grow with the piece.
 Mean and modes (principal components) at half resolution; the modes' weights are cubic functions
 of volume, fill and center, the rest of them is Gaussian; what the modes leave is a Gaussian random field
-with the measured spectrum, of the size it has at that distance from the surface.""",
-    "wgan": """Signed distances of clusters of pieces, in cubes of 32 voxels that grow with the cluster.
+with the measured spectrum, of the size it has at that distance from the surface, scaled until sphericity is
+that of real pieces.""",
+    "wgan": """Signed distances of connected pieces, in cubes of 32 voxels that grow with the piece.
 A generator from noise and conditions, a critic that judges a crop with its conditions; Wasserstein loss,
 gradient penalty (Gulrajani et al., 2017), no norm in the critic, the lesion positive in both. The generator's
 weights are an exponential moving average.""",
 }
+
+
+def _command(kind: str, options: Mapping[str, Any]) -> str:
+    """What makes the model again."""
+    words = ["strokesynth train lesions --masks DIR --out MODEL --kind", kind]
+    if kind == "wgan":
+        words += [
+            f"--steps {options['steps']} --critic-steps {options['critic_steps']} --batch {options['batch']}"
+        ]
+        words += [] if options["minutes"] is None else [f"--minutes {options['minutes']:g}"]
+    return " ".join([*words, f"--seed {options['seed']}"])
 
 
 def lesion_card(kind: str, training: Mapping[str, Any], minutes: float) -> str:
@@ -41,14 +53,16 @@ def lesion_card(kind: str, training: Mapping[str, Any], minutes: float) -> str:
     return f"""# {_TITLES[kind]}
 
 **What.** Acute ischemic lesions in standard space, for `--lesions` of `strokesynth lesion`, `simulate` and
-`database`. Site, size and number of clusters are drawn from smoothed statistics; this model makes the shapes.
+`database`. Site, volume, number of pieces, their shares, sides and gaps are drawn from smoothed statistics;
+this model makes the shape of each piece.
 
 **How.** {_HOW[kind]} Conditions: volume, extent, center, distance from the midline, share in each large
-artery. All clusters lie on the left; a lesion of the right is the mirror image. The level set is chosen on
+artery. All pieces lie on the left; a lesion of the right is the mirror image. The level set is chosen on
 the subject's anatomy so that the volume asked for is met.
 
 **Training**
-- {training["people"]} people, {training["clusters"]} clusters; {training["held_out_masks"]} masks held out
+- `{_command(kind, options)}`
+- {training["people"]} people, {training["pieces"]} pieces; {training["held_out_masks"]} masks held out
   by person; screened out: {out}.
 {chr(10).join(facts)}
 

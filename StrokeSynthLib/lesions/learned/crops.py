@@ -1,20 +1,20 @@
-"""Real lesions as the learned models see them: clusters of pieces in crops of signed distance.
+"""Real lesions as the learned models see them: each connected piece in a crop of signed distance.
 
-1. The pieces of a mask that lie within :data:`GAP_MM` of each other form one **cluster**: an infarct and its
-   satellites. Clusters far apart (an embolus to either hemisphere) are separate draws of one shape model.
-2. A cluster gets a cube of :data:`SIZE` voxels around the center of its bounding box. The cube grows with
-   the cluster: its longest side fills :data:`FILLED` voxels, so that a lacune and an infarct of the whole
+1. A lesion is its **pieces** (26-neighbors) of 10 mm^3 and more. Each is a draw of one shape model; how many
+   there are, how they share the volume and how they lie to each other is drawn apart (:mod:`.arrangement`).
+   A model of whole lesions would lose the small pieces: beside a large one they are smaller than a voxel.
+2. A piece gets a cube of :data:`SIZE` voxels around the center of its bounding box. The cube grows with
+   the piece: its longest side fills :data:`FILLED` voxels, so that a lacune and an infarct of the whole
    middle cerebral territory are both sharp. A voxel is never smaller than :data:`SMALLEST_MM`.
-3. The crop holds the signed distance to the cluster's surface, **positive inside**, in voxels of the crop,
+3. The crop holds the signed distance to the piece's surface, **positive inside**, in voxels of the crop,
    over :data:`REACH` and clipped to -1 ... 1.
-4. All clusters lie on the left: those with their center on the right are mirrored.
+4. All pieces lie on the left: those with their center on the right are mirrored.
 
-What is known of a cluster when it is drawn, its **conditions**, is the vector of :func:`conditions`.
+What is known of a piece when it is drawn, its **conditions**, is the vector of :func:`conditions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...volume import Grid
-from ..statistics import SMALLEST_COUNTED_ML, bounding_box
+from ..statistics import SMALLEST_COUNTED_ML, bounding_box, pieces
 from ..territories import ARTERIES, PARTS, TerritoryAtlas
 
 Array = npt.NDArray[Any]
@@ -30,7 +30,6 @@ Array = npt.NDArray[Any]
 SIZE = 32
 FILLED = 26
 REACH = 4.0
-GAP_MM = 10.0
 SMALLEST_MM = 0.5
 #: Names of the conditions; see :func:`conditions`.
 CONDITIONS: tuple[str, ...] = (
@@ -39,8 +38,8 @@ CONDITIONS: tuple[str, ...] = (
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """One infarct with its satellites, on the left side of standard space.
+class Piece:
+    """One connected piece of an infarct, on the left side of standard space.
 
     Parameters
     ----------
@@ -75,14 +74,14 @@ class Cluster:
 
 
 def voxel_mm(extent_mm: float) -> float:
-    """Edge of a crop's voxel for a cluster of that extent (mm)."""
+    """Edge of a crop's voxel for a piece of that extent (mm)."""
     return max(extent_mm / FILLED, SMALLEST_MM)
 
 
 def conditions(center: Array, extent_mm: float, volume_ml: float, arteries: Array) -> Array:
     """The vector of :data:`CONDITIONS`, each about -1 ... 1, float32.
 
-    ``fill`` is the logarithm of the share of the cube of the extent that the cluster fills; artery shares
+    ``fill`` is the logarithm of the share of the cube of the extent that the piece fills; artery shares
     come last. ``x`` is negative (left).
     """
     x, y, z = (float(v) for v in center / 50.0)
@@ -110,25 +109,16 @@ def crop_grid(center: Array, step_mm: float, mirrored: bool) -> Grid:
     return Grid((SIZE, SIZE, SIZE), affine)
 
 
-def clusters_of(mask: Array, grid: Grid, person: str, atlas: TerritoryAtlas) -> Iterator[Cluster]:
-    """The clusters of a mask (boolean, on a standard-space grid), each at least 10 mm^3."""
-    from scipy.ndimage import distance_transform_edt, generate_binary_structure, label
-
-    pad = int(np.ceil(GAP_MM / min(grid.spacing))) + 2
-    mask = np.pad(mask, pad)
-    affine = grid.affine.copy()
-    affine[:3, 3] -= affine[:3, :3] @ np.full(3, float(pad))
-    away = distance_transform_edt(~mask, sampling=grid.spacing)
-    labels, count = label(away <= GAP_MM / 2.0, generate_binary_structure(3, 3))
-    labels = labels * mask
-    for number in range(1, count + 1):
-        member = labels == number
-        if member.sum() * grid.voxel_ml >= SMALLEST_COUNTED_ML:
-            yield _cluster(member, affine, grid, person, atlas)
+def pieces_of(mask: Array, grid: Grid, person: str, atlas: TerritoryAtlas) -> list[Piece]:
+    """The pieces of a mask (boolean, on a standard-space grid) of 10 mm^3 and more, the largest first."""
+    labels, counts = pieces(mask)
+    kept = np.flatnonzero(counts * grid.voxel_ml >= SMALLEST_COUNTED_ML)
+    found = [_piece(labels == number, grid, person, atlas) for number in kept]
+    return sorted(found, key=lambda piece: -piece.volume_ml)
 
 
-def _cluster(member: Array, affine: Array, grid: Grid, person: str, atlas: TerritoryAtlas) -> Cluster:
-    box = bounding_box(member)
+def _piece(member: Array, grid: Grid, person: str, atlas: TerritoryAtlas) -> Piece:
+    affine, box = grid.affine, bounding_box(member)
     ends = np.array([[s.start - 0.5 for s in box], [s.stop - 0.5 for s in box]])
     corners = ends @ affine[:3, :3].T + affine[:3, 3]
     center, extent = corners.mean(axis=0), float(np.abs(corners[1] - corners[0]).max())
@@ -140,7 +130,7 @@ def _cluster(member: Array, affine: Array, grid: Grid, person: str, atlas: Terri
     inside = affine[:3, :3] @ np.array(np.nonzero(member)) + affine[:3, 3:]
     shares = atlas.site_of_points(inside).shares
     x, y, z = (float(v) for v in center)
-    return Cluster(
+    return Piece(
         person, (-abs(x), y, z), extent, float(member.sum() * grid.voxel_ml), mirrored,
         tuple(sum(shares[p] for p in parts) for parts in ARTERIES.values()), crop,
     )  # fmt: skip
@@ -158,7 +148,10 @@ def signed_distance(
     part = np.pad(member[box], margin)
     half = min(spacing) / 2.0
     outward = distance_transform_edt(~part, sampling=spacing)
-    inward = distance_transform_edt(part, sampling=spacing)
+    inward = np.zeros(part.shape)
+    inward[(slice(margin, -margin),) * 3] = distance_transform_edt(np.pad(member[box], 1), sampling=spacing)[
+        1:-1, 1:-1, 1:-1
+    ]
     # Distances are between voxel centers; the surface lies half a voxel before the next one.
     distance = np.where(part, inward - half, half - outward).astype(np.float32)
     inverse = np.linalg.inv(affine)

@@ -27,7 +27,7 @@ class LesionTrainingOptions:
     device
         "auto", "cpu" or "cuda".
     batch
-        Clusters in a step.
+        Pieces in a step.
     critic_steps
         Steps of the critic for each of the generator.
     penalty

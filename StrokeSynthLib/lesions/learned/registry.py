@@ -20,7 +20,7 @@ NETWORK_KINDS = ("wgan",)
 
 
 class CropModel(Protocol):
-    """Anything that draws crops of clusters; see :mod:`.crops`."""
+    """Anything that draws crops of pieces; see :mod:`.crops`."""
 
     def draw(self, conditions: Array, rng: np.random.Generator) -> Array:
         """Signed distances (n, 32, 32, 32) float32 for conditions (n, conditions)."""

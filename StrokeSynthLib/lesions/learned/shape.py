@@ -4,10 +4,10 @@
 2. The modes' weights are a cubic function of volume, fill and center, and linear in the other conditions;
    what is left of them is Gaussian.
 3. What the modes do not hold (the ragged surface) is a Gaussian random field. Its spectrum and its size are
-   measured for small, medium and large clusters, the size by how far a voxel lies from the surface, so that
+   measured for small, medium and large pieces, the size by how far a voxel lies from the surface, so that
    no dust arises far from it. A Gaussian field of the right size is still less ragged than real surfaces,
    because real ones are not Gaussian; so its size is scaled until the median sphericity is that of real
-   clusters.
+   pieces.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ...randomness import generator
 from ..statistics import describe
-from .crops import CONDITIONS, SIZE, Cluster, voxel_mm
+from .crops import CONDITIONS, SIZE, Piece, voxel_mm
 
 Array = npt.NDArray[Any]
 
@@ -29,12 +29,12 @@ _RIDGE = 3.0
 #: Values of the smooth field at which the size of the rough rest is kept.
 _NODES = np.linspace(-1.0, 1.0, 17)
 _SHELLS = SIZE
-#: Extents (mm) that divide small, medium and large clusters.
+#: Extents (mm) that divide small, medium and large pieces.
 _EXTENTS_MM = (20.0, 50.0)
 #: Conditions whose products are regressors.
 _CUBIC = ("log_volume", "fill", "x", "y", "z")
 _LOG_EXTENT = CONDITIONS.index("log_extent")
-#: Scales of the rough field that are tried, and clusters of each size that they are tried on.
+#: Scales of the rough field that are tried, and pieces of each size that they are tried on.
 _GAINS = (0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 _TRIED = 40
 
@@ -57,9 +57,9 @@ def doubled(fields: Array) -> Array:
     return fields
 
 
-def fit_shape(clusters: Sequence[Cluster], modes: int) -> dict[str, Array]:
+def fit_shape(pieces: Sequence[Piece], modes: int) -> dict[str, Array]:
     """Arrays of a shape model: mean, modes, regression, spread, rough_size (3, 17), spectrum (3, 32)."""
-    crops = np.stack([c.crop for c in clusters]).astype(np.float32)
+    crops = np.stack([c.crop for c in pieces]).astype(np.float32)
     small = halved(crops).reshape(len(crops), -1)
     mean = small.mean(axis=0)
     # Eigenvectors of the small Gram matrix, not of the large covariance.
@@ -69,13 +69,13 @@ def fit_shape(clusters: Sequence[Cluster], modes: int) -> dict[str, Array]:
     order = np.argsort(values)[::-1][:kept]
     basis = (vectors[:, order].T @ centered) / np.sqrt(np.maximum(values[order], 1e-6))[:, None]
     weights = centered @ basis.T
-    design = _design(np.stack([c.conditions for c in clusters]))
+    design = _design(np.stack([c.conditions for c in pieces]))
     left = design.T @ design + _RIDGE * np.eye(design.shape[1])
     regression = np.linalg.solve(left, design.T @ weights)
     rest = weights - design @ regression
     covariance = rest.T @ rest / len(rest) + 1e-8 * np.eye(kept)
     smooth = doubled((mean + weights @ basis).reshape(-1, _HALF, _HALF, _HALF).astype(np.float32))
-    sizes = _size_of(np.stack([c.conditions for c in clusters]))
+    sizes = _size_of(np.stack([c.conditions for c in pieces]))
     # A size that hardly occurs takes what all have.
     members = [rows if (rows := sizes == s).sum() >= 10 else np.ones_like(rows) for s in range(3)]
     rough = [_roughness(crops[rows], smooth[rows]) for rows in members]
@@ -87,28 +87,28 @@ def fit_shape(clusters: Sequence[Cluster], modes: int) -> dict[str, Array]:
         "rough_size": np.stack([size for size, _ in rough]).astype(np.float32),
         "spectrum": np.stack([spectrum for _, spectrum in rough]).astype(np.float32),
     }
-    gains = [_gain(arrays, [c for c, r in zip(clusters, rows, strict=True) if r], s)
+    gains = [_gain(arrays, [c for c, r in zip(pieces, rows, strict=True) if r], s)
              for s, rows in enumerate(members)]  # fmt: skip
     arrays["rough_size"] *= np.array(gains, np.float32)[:, None]
     return arrays
 
 
-def at_volume(crop: Array, cluster: Cluster) -> Array:
-    """A crop at the level that gives the cluster's volume: boolean."""
-    voxels = round(cluster.volume_ml * 1000.0 / voxel_mm(cluster.extent_mm) ** 3)
+def at_volume(crop: Array, piece: Piece) -> Array:
+    """A crop at the level that gives the piece's volume: boolean."""
+    voxels = round(piece.volume_ml * 1000.0 / voxel_mm(piece.extent_mm) ** 3)
     voxels = min(max(voxels, 1), crop.size)
     return np.asarray(crop >= np.partition(crop.ravel(), crop.size - voxels)[crop.size - voxels])
 
 
-def _gain(arrays: Mapping[str, Array], clusters: Sequence[Cluster], size: int) -> float:
-    """Scale of the rough field that gives the median sphericity of real clusters of a size."""
-    some = [clusters[i] for i in generator(0, "gain", size).permutation(len(clusters))[:_TRIED]]
+def _gain(arrays: Mapping[str, Array], pieces: Sequence[Piece], size: int) -> float:
+    """Scale of the rough field that gives the median sphericity of real pieces of a size."""
+    some = [pieces[i] for i in generator(0, "gain", size).permutation(len(pieces))[:_TRIED]]
 
     def median(crops: Sequence[Array]) -> float:
         values = []
-        for crop, cluster in zip(crops, some, strict=True):
-            step = voxel_mm(cluster.extent_mm)
-            values.append(describe(at_volume(crop, cluster), (step, step, step)).sphericity)
+        for crop, piece in zip(crops, some, strict=True):
+            step = voxel_mm(piece.extent_mm)
+            values.append(describe(at_volume(crop, piece), (step, step, step)).sphericity)
         return float(np.median(values))
 
     wanted = median([c.crop for c in some])
@@ -141,7 +141,7 @@ class ShapeModel:
 
 
 def _design(conditions: Array) -> Array:
-    """(n, 67): the regressors. On clusters left out, cubic ones explain 36 %, linear ones 21 %."""
+    """(n, 67): the regressors. On pieces of people left out, cubic ones explain 39 %, linear ones 23 %."""
     main = [conditions[:, CONDITIONS.index(name)] for name in _CUBIC]
     products = [a * b for i, a in enumerate(main) for b in main[i:]]
     products += [a * b * c for i, a in enumerate(main) for j, b in enumerate(main[i:], i) for c in main[j:]]

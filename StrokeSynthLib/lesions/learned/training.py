@@ -1,4 +1,4 @@
-"""Training of a lesion model: masks are screened and cut into clusters, a kind is fitted, the folder written.
+"""Training of a lesion model: masks are screened and cut into pieces, a kind is fitted, the folder written.
 
 People are split first: those named to be held out take no part in anything, statistics of site and size
 included. By default these are the people of the project's own test list.
@@ -25,7 +25,7 @@ from ..masks import MaskFolder, held_out_names, person_of
 from ..territories import TerritoryAtlas
 from .arrangement import Arrangement
 from .card import lesion_card
-from .crops import CONDITIONS, FILLED, GAP_MM, REACH, SIZE, Cluster, clusters_of
+from .crops import CONDITIONS, FILLED, REACH, SIZE, Piece, pieces_of
 from .options import LesionTrainingOptions
 from .registry import LESION_KINDS
 
@@ -34,9 +34,9 @@ Array = npt.NDArray[Any]
 #: Fewer people tell nothing about lesions.
 LEAST_PEOPLE = 8
 
-#: Fits a kind: clusters, folder, options, fingerprint, progress -> arrays, facts, minutes.
+#: Fits a kind: pieces, folder, options, fingerprint, progress -> arrays, facts, minutes.
 Fit = Callable[
-    [Sequence[Cluster], Path, LesionTrainingOptions, str, Progress],
+    [Sequence[Piece], Path, LesionTrainingOptions, str, Progress],
     tuple[dict[str, Array], dict[str, Any], float],
 ]
 
@@ -48,7 +48,7 @@ class Material:
     Parameters
     ----------
     lesions
-        Clusters of each person's mask, the largest first.
+        Pieces of each person's mask, the largest first.
     persons
         Their names.
     screened_out
@@ -57,19 +57,19 @@ class Material:
         Number of masks in the folder that were left out because of whom they belong to.
     """
 
-    lesions: Sequence[Sequence[Cluster]]
+    lesions: Sequence[Sequence[Piece]]
     persons: Sequence[str]
     screened_out: Mapping[str, int]
     held_out: int
 
     @property
-    def clusters(self) -> list[Cluster]:
+    def pieces(self) -> list[Piece]:
         """All of them."""
-        return [cluster for lesion in self.lesions for cluster in lesion]
+        return [piece for lesion in self.lesions for piece in lesion]
 
 
 def gather(masks: Path, held_out: Sequence[str] | None, progress: Progress = silent) -> Material:
-    """Screen the masks of a folder and cut them into clusters.
+    """Screen the masks of a folder and cut them into pieces.
 
     Parameters
     ----------
@@ -92,11 +92,9 @@ def gather(masks: Path, held_out: Sequence[str] | None, progress: Progress = sil
         mask = folder.open(path)
         if mask is None:
             continue
-        clusters = sorted(
-            clusters_of(mask.unpacked(), mask.grid, mask.name, atlas), key=lambda c: -c.volume_ml
-        )
-        if clusters:
-            lesions.append(clusters)
+        pieces = pieces_of(mask.unpacked(), mask.grid, mask.name, atlas)
+        if pieces:
+            lesions.append(pieces)
             persons.append(mask.name)
     progress(ProgressEvent("Reading masks", len(paths), len(paths)))
     if len(set(persons)) < LEAST_PEOPLE:
@@ -149,15 +147,15 @@ def train_on(
     atlas = TerritoryAtlas.load()
     arrangement = Arrangement.fit(material.lesions, atlas)
     arrays, facts, minutes = _fits()[kind](
-        material.clusters, out, options, fingerprint(kind, material, options), progress
+        material.pieces, out, options, fingerprint(kind, material, options), progress
     )
     kept = {f"arrangement/{n}": v for n, v in arrangement.arrays.items()}
     kept |= {f"shape/{n}": _halved(v) for n, v in arrays.items()}
-    config = {"crop": {"size": SIZE, "filled": FILLED, "reach": REACH, "gap_mm": GAP_MM},
+    config = {"crop": {"size": SIZE, "filled": FILLED, "reach": REACH},
               "conditions": list(CONDITIONS)}  # fmt: skip
     training = {
         "people": len(set(material.persons)),
-        "clusters": len(material.clusters),
+        "pieces": len(material.pieces),
         "held_out_masks": material.held_out,
         "screened_out": dict(material.screened_out),
         "options": options.record(),
@@ -173,7 +171,7 @@ def train_on(
 def fingerprint(kind: str, material: Material, options: LesionTrainingOptions) -> str:
     """Short hash of everything that a training must share with the one it continues."""
     settled = replace(options, minutes=None).record()
-    value = [kind, settled, list(material.persons), len(material.clusters)]
+    value = [kind, settled, list(material.persons), len(material.pieces)]
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -181,22 +179,22 @@ def _fits() -> dict[str, Fit]:
     """How each kind is fitted; PyTorch is imported for the kinds that need it."""
 
     def shape(
-        clusters: Sequence[Cluster], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
+        pieces: Sequence[Piece], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
     ) -> tuple[dict[str, Array], dict[str, Any], float]:
         from .shape import fit_shape
 
         start = time.monotonic()
         progress(ProgressEvent("Training", 0, 1))
-        arrays = fit_shape(clusters, options.modes)
+        arrays = fit_shape(pieces, options.modes)
         progress(ProgressEvent("Training", 1, 1))
         return arrays, {"steps": 1, "modes": len(arrays["modes"])}, (time.monotonic() - start) / 60.0
 
     def wgan(
-        clusters: Sequence[Cluster], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
+        pieces: Sequence[Piece], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
     ) -> tuple[dict[str, Array], dict[str, Any], float]:
         from .wgan_training import train_wgan
 
-        return train_wgan(clusters, out, options, mark, progress)
+        return train_wgan(pieces, out, options, mark, progress)
 
     return {"shape": shape, "wgan": wgan}
 

@@ -26,7 +26,7 @@ from ...device import choose_device
 from ...errors import BadInputError, CancelledError
 from ...progress import Progress, ProgressEvent
 from ...randomness import generator as stream
-from .crops import Cluster
+from .crops import Piece
 from .networks import Critic, Generator, WganOptions, gradient_penalty
 from .options import LesionTrainingOptions
 from .state import forget_state, load_state, save_state
@@ -40,7 +40,7 @@ _HISTORY_EVERY = 100
 
 
 def train_wgan(
-    clusters: Sequence[Cluster], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
+    pieces: Sequence[Piece], out: Path, options: LesionTrainingOptions, mark: str, progress: Progress
 ) -> tuple[dict[str, Array], dict[str, Any], float]:
     """Train; returns the generator's averaged weights, facts for the record, and the minutes it took.
 
@@ -55,7 +55,7 @@ def train_wgan(
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     try:
-        run = _Wgan(clusters, out, options, mark)
+        run = _Wgan(pieces, out, options, mark)
         try:
             run.learn(progress)
         except CancelledError:
@@ -70,14 +70,12 @@ def train_wgan(
 class _Wgan:
     """Both networks, their optimizers, and how far they are."""
 
-    def __init__(
-        self, clusters: Sequence[Cluster], out: Path, options: LesionTrainingOptions, mark: str
-    ) -> None:
+    def __init__(self, pieces: Sequence[Piece], out: Path, options: LesionTrainingOptions, mark: str) -> None:
         self.options, self.out, self.mark = options, out, mark
         self.device = choose_device(options.device)
-        self.crops = np.stack([c.crop for c in clusters])[:, None]
-        self.conditions = np.stack([c.conditions for c in clusters])
-        self.chances = _chances([c.volume_ml for c in clusters])
+        self.crops = np.stack([c.crop for c in pieces])[:, None]
+        self.conditions = np.stack([c.conditions for c in pieces])
+        self.chances = _chances([c.volume_ml for c in pieces])
         torch.manual_seed(options.seed)
         networks = WganOptions()
         self.generator = Generator(networks).to(self.device.name)
@@ -220,6 +218,6 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 
 def _chances(volumes: Sequence[float]) -> Array:
-    """Chances of the clusters: large ones are rarer and have more to learn, so they come more often."""
+    """Chances of the pieces: large ones are rarer and have more to learn, so they come more often."""
     weights = np.clip(np.array(volumes), 0.1, 20.0) ** 0.4
     return np.asarray(weights / weights.sum())
