@@ -30,6 +30,18 @@ def export_cohort(cohort: Cohort, to: str, out: Path | str, progress: Progress =
     """
     if to not in EXPORTS:
         raise BadInputError(f"--to {to}: is not known; choose {', '.join(EXPORTS)}.")
+    check_target(cohort, out)
+    return EXPORTS[to](cohort, out, progress)
+
+
+def check_target(cohort: Cohort, out: Path | str) -> None:
+    """Refuse a folder that is, holds or lies in the cohort itself, or cannot be written.
+
+    Raises
+    ------
+    BadInputError
+        Saying which.
+    """
     source, target = cohort.path.resolve(), Path(out).resolve()
     if source == target or source in target.parents or target in source.parents:
         raise BadInputError(
@@ -37,7 +49,6 @@ def export_cohort(cohort: Cohort, to: str, out: Path | str, progress: Progress =
             "another folder."
         )
     check_output_folder(out)
-    return EXPORTS[to](cohort, out, progress)
 
 
 def _loaded(files: CaseFiles, progress: Progress) -> Case:

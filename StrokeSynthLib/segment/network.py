@@ -20,14 +20,9 @@ def build_network(options: NetworkOptions, seed: int = 0) -> nn.Module:
     """A network with fresh weights; the same for the same seed."""
     from monai.networks.nets import DynUNet
 
-    norm: Any = "batch" if options.norm == "batch" else ("instance", {"affine": True})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network: nn.Module = DynUNet(
-            spatial_dims=options.dimensions, in_channels=options.inputs, out_channels=options.outputs,
-            kernel_size=options.kernels, strides=options.strides, upsample_kernel_size=options.strides[1:],
-            filters=options.channels, norm_name=norm,
-        )  # fmt: skip
+        network: nn.Module = DynUNet(**options.dynunet())
     # Lesions are rare: starting from a low probability spares the first hundreds of steps.
     output = dict(network.named_parameters())["output_block.conv.conv.bias"]
     with torch.no_grad():

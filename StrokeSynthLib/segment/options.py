@@ -80,6 +80,19 @@ class NetworkOptions:
             return [(1, 1), *[(2, 2)] * (len(self.channels) - 1)]
         return [(1, 1, 1), (1, 2, 2), *[(2, 2, 2)] * (len(self.channels) - 2)]
 
+    def dynunet(self) -> dict[str, Any]:
+        """Arguments of MONAI's DynUNet that build the network, as JSON."""
+        return {
+            "spatial_dims": self.dimensions,
+            "in_channels": self.inputs,
+            "out_channels": self.outputs,
+            "kernel_size": [list(kernel) for kernel in self.kernels],
+            "strides": [list(stride) for stride in self.strides],
+            "upsample_kernel_size": [list(stride) for stride in self.strides[1:]],
+            "filters": list(self.channels),
+            "norm_name": "batch" if self.norm == "batch" else ["instance", {"affine": True}],
+        }
+
     @property
     def multiple(self) -> tuple[int, ...]:
         """Sizes (of the axes, slices first in 3D) must be multiples of these."""

@@ -14,7 +14,7 @@ from ..schema import CLASS_ON_LEFT, CLASS_ON_RIGHT
 from ..volume import Storage, Volume
 from .calibration import Calibration
 from .decision import Decision
-from .engines import NetworkOutput, open_engine
+from .engines import Engine, NetworkOutput, open_engine
 from .inference import examine, perturbed
 from .inputs import images_of
 from .options import NetworkOptions
@@ -48,11 +48,13 @@ class UNetSegmenter:
         Folder that :func:`.training.train_segmenter` wrote.
     device
         "auto", "cpu" or "cuda".
+    engine
+        What computes the network; the best that there is where it is not given.
     """
 
     kind = KIND
 
-    def __init__(self, model: ModelFolder, device: str = "auto") -> None:
+    def __init__(self, model: ModelFolder, device: str = "auto", engine: Engine | None = None) -> None:
         try:
             self._options = NetworkOptions.from_config(model.config["network"])
             self._frame = FrameOptions(**model.config["frame"])
@@ -68,7 +70,7 @@ class UNetSegmenter:
                 f"{model.path}: its files do not fit together ({error}); copy it again."
             ) from error
         self._map_frame = replace(self._frame, margin=margin)
-        self._engine = open_engine(model, self._options, device)
+        self._engine = engine or open_engine(model, self._options, device)
         self.model_hash = model.hash
 
     @classmethod
