@@ -30,8 +30,8 @@ _COLUMNS = {
         "Levels": {"true": "simulated or synthetic", "false": "acquired by a scanner"},
     },
     "lesion_volume_ml": {
-        "Description": "Volume of the acute ischemic lesion, one number for each session; 0 means no lesion, "
-        "n/a not known.",
+        "Description": "Volume of the acute ischemic lesion; 0 means no lesion, n/a not known, or one for each "
+        "session in sub-*_sessions.tsv.",
         "Units": "mL",
     },
 }
@@ -63,19 +63,24 @@ def write_descriptions(out: Path, description: Mapping[str, Any]) -> None:
 
 
 def write_participants(out: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write ``participants.tsv`` and what its columns mean.
+    """Write ``participants.tsv``, the tables of those who have sessions, and what the columns mean.
 
     Parameters
     ----------
     rows
-        By participant: "person", "synthetic" and "ml", the lesion volumes of the sessions as text.
+        By participant: "person", "synthetic" and "ml", the lesion volumes as text by session ("" without).
     """
+    sessions = {name: row["ml"] for name, row in sorted(rows.items()) if set(row["ml"]) != {""}}
     lines = ["\t".join(["participant_id", *_COLUMNS])]
-    lines += [
-        f"{participant}\t{row['person'] or 'n/a'}\t{str(row['synthetic']).lower()}\t"
-        f"{','.join(row['ml']) or 'n/a'}"
-        for participant, row in sorted(rows.items())
-    ]
+    for participant, row in sorted(rows.items()):
+        volumes = list(row["ml"].values())
+        volume = volumes[0] if len(volumes) == 1 else "n/a"
+        lines.append(f"{participant}\t{row['person'] or 'n/a'}\t{str(row['synthetic']).lower()}\t{volume}")
+    for participant, found in sessions.items():
+        table = ["session_id\tlesion_volume_ml", *(f"{name}\t{ml}" for name, ml in sorted(found.items()))]
+        write_text(out / participant / f"{participant}_sessions.tsv", "\n".join(table) + "\n")
+    if sessions:
+        write_json(out / "sessions.json", {"lesion_volume_ml": _COLUMNS["lesion_volume_ml"]})
     write_json(out / "participants.json", _COLUMNS)
     write_text(out / "participants.tsv", "\n".join(lines) + "\n")
 

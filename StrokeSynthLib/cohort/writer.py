@@ -143,20 +143,22 @@ class CohortWriter:
                     write_with_record(path, volume, of_images | extra, storage)
 
     def finish(self) -> None:
-        """Write ``participants.tsv`` and ``.json`` over all cases that are there."""
+        """Write the tables of participants and sessions over all cases that are there."""
         self._begin()
         rows: dict[str, dict[str, Any]] = {}
         for sidecar in sorted(self.out.glob("sub-*/**/*_trace.json")):
             if "_desc-" in sidecar.name:
                 continue
             content = read_json(sidecar)
-            participant = sidecar.name.split("_")[0]
+            participant, session = sidecar.name.split("_")[:2]
             row = rows.setdefault(
-                participant, {"person": content.get("Person"), "synthetic": False, "ml": []}
+                participant, {"person": content.get("Person"), "synthetic": False, "ml": {}}
             )
             row["synthetic"] |= content.get("Synthetic") is True
-            if "LesionVolumeMl" in content:
-                row["ml"].append(f"{content['LesionVolumeMl']:.3f}")
+            volume = content.get("LesionVolumeMl")
+            row["ml"][session if session.startswith("ses-") else ""] = (
+                "n/a" if volume is None else f"{volume:.3f}"
+            )
         write_participants(self.out, rows)
 
     def _folders(self, name: str) -> tuple[Path, Path]:

@@ -105,6 +105,22 @@ def test_every_column_of_the_participants_is_described(cohort):
     assert {row["synthetic"] for row in rows} <= set(meaning["synthetic"]["Levels"])
 
 
+def test_volumes_of_several_sessions_are_numbers_in_a_table_of_their_own(tmp_path, schema):
+    for session in (1, 2):
+        Examination(session).write(
+            tmp_path / "in", f"sub-1_ses-{session}_{{role}}.nii.gz", "dwi", "adc", "msk"
+        )
+    export_cohort(open_cohort(tmp_path / "in"), "bids", tmp_path / "out")
+    rows = (tmp_path / "out" / "participants.tsv").read_text().splitlines()
+    assert rows[1] == "sub-1\tsub-1\tfalse\tn/a"
+    with (tmp_path / "out" / "sub-1" / "sub-1_sessions.tsv").open() as stream:
+        table = list(csv.DictReader(stream, delimiter="\t"))
+    assert [row["session_id"] for row in table] == ["ses-1", "ses-2"]
+    assert all(float(row["lesion_volume_ml"]) > 0 for row in table)
+    assert set(read_json(tmp_path / "out" / "sessions.json")) == {"lesion_volume_ml"}
+    assert misnamed(tmp_path / "out", schema, "common", "raw") == []
+
+
 def test_labels_name_the_image_whose_grid_they_have(cohort):
     for kind in ("label-L_mask", "dseg"):
         sidecar = read_json(cohort / DERIVED / "sub-0001" / "dwi" / f"sub-0001_{kind}.json")
