@@ -30,8 +30,8 @@ _COLUMNS = {
         "Levels": {"true": "simulated or synthetic", "false": "acquired by a scanner"},
     },
     "lesion_volume_ml": {
-        "Description": "Volume of the acute ischemic lesion; 0 means no lesion, n/a not known, or one for each "
-        "session in sub-*_sessions.tsv.",
+        "Description": "Volume of the acute ischemic lesion; 0 means no lesion, n/a not known, or one "
+        "for each session in sub-*_sessions.tsv.",
         "Units": "mL",
     },
 }
