@@ -34,13 +34,17 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
+from StrokeSynthLib.cohort.bvalues import read_sidecar
 from StrokeSynthLib.cohort.case import Case
 from StrokeSynthLib.cohort.layouts import open_cohort
 from StrokeSynthLib.cohort.load import load_case
 from StrokeSynthLib.evaluate.distances import FeatureSet, distances
 from StrokeSynthLib.evaluate.features import EXTRACTORS, describe
 from StrokeSynthLib.files import write_json, write_text
+from StrokeSynthLib.pipeline.database import DatabaseRecipe, make_database
 from StrokeSynthLib.segment.brain import find_brain
+from StrokeSynthLib.translate.options import TranslatorOptions
+from StrokeSynthLib.translate.registry import train_translator
 from Testing.plants import PLANTS
 
 Array = npt.NDArray[Any]
@@ -48,6 +52,8 @@ HERE = Path(__file__).parent
 TRANSLATORS = ("physics", "pix2pix", "spade", "cyclegan", "rflow", "copypaste")
 COPIES = ("plain", "mirrored", "noised", "shifted", "turned and stretched", "other grid", "skull removed",
           "gamma", "blurred", "other lesion painted in", "one hemisphere")  # fmt: skip
+#: The clinic of one protocol, and cases in each of its sets.
+PROTOCOL, EACH = "1.5T-5mm", 15
 #: By extractor, features of the slices of one case and of the whole of it.
 Features = dict[str, tuple[Array, Array]]
 
@@ -220,24 +226,48 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for step in steps:
             name = f"{kind}, {words.format(step)}"
             sets[name] = measure(f"{kind}-{step:g}", clinic, control_of, kind, step)
-    found: dict[str, Any] = {
-        extractor: {
-            name: distances(
-                feature_set(cases, extractor), feature_set(reference, extractor), np.random.default_rng(0)
-            ).to_json()
-            for name, cases in sets.items()
-        }
-        for extractor in EXTRACTORS
-    }
+    found = {extractor: against(reference, sets, extractor) for extractor in EXTRACTORS}
     chosen = reference_of[: arguments.victims]
     copies = {kind: measure(f"copy-{kind}", clinic, chosen, kind) for kind in COPIES}
     return {
         "cases": count,
         "distances": found,
+        "one protocol": one_protocol(measure, clinic, arguments.work),
         "copies": {
             "of each kind": len(chosen),
             **{extractor: copies_seen(copies, reference, control, extractor) for extractor in EXTRACTORS},
         },
+    }
+
+
+def one_protocol(measure: Measurer, clinic: Path, work: Path) -> dict[str, Any]:
+    """The same where all cases are of one protocol, and a translator was fitted to the reference cases."""
+    cases = open_cohort(clinic).cases
+    own = [i for i, c in enumerate(cases) if read_sidecar(c.dwi)["Scan"]["protocol"] == PROTOCOL]
+    reference_of, control_of = own[:EACH], own[EACH : 2 * EACH]
+    model, folder = work / "model", work / "database"
+    if not folder.is_dir():
+        options = TranslatorOptions(device="cpu")
+        train_translator("physics", [cases[i] for i in reference_of], model, options)
+        make_database(folder, EACH, DatabaseRecipe(str(model), seed=3, device="cpu"))
+    reference = measure("one-reference", clinic, reference_of)
+    sets = {
+        "real": measure("one-real", clinic, control_of),
+        "physics": measure("one-physics", folder, range(EACH)),
+        "contrast, power 0.85": measure("one-contrast", clinic, control_of, "contrast", 0.85),
+        "broken, blocks exchanged": measure("one-broken", clinic, control_of, "broken"),
+    }
+    return {extractor: against(reference, sets, extractor) for extractor in EXTRACTORS}
+
+
+def against(
+    reference: Sequence[Features], sets: dict[str, list[Features]], extractor: str
+) -> dict[str, dict[str, float]]:
+    """Distances of every set."""
+    known = feature_set(reference, extractor)
+    return {
+        name: distances(feature_set(cases, extractor), known, np.random.default_rng(0)).to_json()
+        for name, cases in sets.items()
     }
 
 
