@@ -26,6 +26,8 @@ from StrokeSynthLib.volume import Storage, Volume
 _MADE = PREFIX + "MadeVoxels"
 #: A fresh lesion is at least this much brighter than healthy tissue on DWI.
 _BRIGHTER = 1.35
+#: Share of the volume below which a territory is said to hold a little.
+_LITTLE = 0.05
 
 
 class LesionLogic:
@@ -148,12 +150,19 @@ def suitLesion(lesion: Any) -> None:
 
 
 def whereText(table: Mapping[str, Any]) -> str:
-    """Where the lesions of a worker's table are, the largest first: "left MCA (insular), right PCA"."""
+    """Where the lesions of a worker's table are: "left MCA (insular); a little in left PCA"."""
     places: dict[str, list[str]] = {}
+    shares: dict[str, float] = {}
     for row in table["lesions"]:
         if row["territory"]:
-            branches = places.setdefault(f"{row['side']} {row['territory']}".strip(), [])
+            place = f"{row['side']} {row['territory']}".strip()
+            branches = places.setdefault(place, [])
+            shares[place] = shares.get(place, 0.0) + row["volume_ml"]
             branch = str(row["part"]).removeprefix(f"{row['territory']}-").replace("-", " ")
             if branch not in ("", row["territory"], *branches):
                 branches.append(branch)
-    return ", ".join(f"{place} ({', '.join(found)})" if found else place for place, found in places.items())
+    least = _LITTLE * sum(shares.values())
+    most = [place for place in places if shares[place] >= least]
+    text = ", ".join(f"{p} ({', '.join(places[p])})" if places[p] else p for p in most)
+    little = ", ".join(place for place in places if shares[place] < least)
+    return _("{most}; a little in {little}").format(most=text, little=little) if little else text

@@ -149,6 +149,20 @@ def test_territory_and_side_follow_the_brush(studio):
     assert "looking where it is" in label.text, "where the lesion before was is not said of this one"
 
 
+def test_what_spills_into_other_territories_is_not_put_beside_where_the_lesion_is(panel):
+    from StrokeSynthWidgets.LesionLogic import whereText
+
+    def row(ml, side, territory, part):
+        return {"volume_ml": ml, "side": side, "territory": territory, "part": part}
+
+    rows = [row(18.0, "left", "MCA", "MCA-frontal"), row(1.5, "left", "MCA", "MCA-insular"),
+            row(0.3, "left", "PCA", "PCA-occipital"), row(0.1, "left", "ACA", "ACA")]  # fmt: skip
+    assert whereText({"lesions": rows}) == "left MCA (frontal, insular); a little in left PCA, left ACA"
+    many = [row(0.2, "right", "PCA", "PCA"), *(row(0.2, "left", "MCA", "MCA-frontal") for _ in range(9))]
+    assert whereText({"lesions": many}) == "right PCA, left MCA (frontal)"
+    assert whereText({"lesions": []}) == ""
+
+
 def test_a_new_lesion_leaves_the_other_one_in_the_scene(studio):
     studio.paint()
     first = studio.parameters.lesionSegmentation
