@@ -336,6 +336,8 @@ def main() -> None:
     planted = cached("planted", lambda: real(folder, rest[:60], 60, moved=True))
     scale = np.stack([m.descriptors for m in trained]).std(axis=0)
     half = len(unseen) // 2
+    # As many as there are unseen ones, so that none of them is left out by chance; the planted are of these.
+    first = trained[: len(unseen)]
     result = {
         "numbers": {"held out": len(unseen), **{name: len(group) for name, group in groups.items()}},
         "models": {name: s.model.hash for name, s in sources.items() if isinstance(s, LearnedLesions)},
@@ -344,9 +346,9 @@ def main() -> None:
         "at_equal_volumes": {name: distances(group, unseen, True) for name, group in groups.items()},
         "coverage": {name: coverage(group, unseen, scale) for name, group in groups.items()},
         "copies": {
-            "held out (control)": copies(unseen[:half], trained, unseen[half:]),
-            "planted (moved training masks)": copies(planted, trained, unseen),
-            **{name: copies(group, trained, unseen) for name, group in groups.items() if "real" not in name},
+            "held out (control)": copies(unseen[:half], first, unseen[half:]),
+            "planted (moved training masks)": copies(planted, first, unseen),
+            **{name: copies(group, first, unseen) for name, group in groups.items() if "real" not in name},
         },
         "asked": requests,
         "cost": cost,

@@ -90,19 +90,21 @@ def figure(groups: dict[str, list[Any]], path: Path) -> None:
     columns = 12
     plot = plt.figure(figsize=(16, 3.4 + 1.35 * len(groups)))
     rows = plot.subfigures(2, 1, height_ratios=[3.4, 1.35 * len(groups)])
-    axes = rows[0].subplots(1, 4)
+    axes = rows[0].subplots(1, 6)
     for name, group in groups.items():
         for axis, (label, of) in zip(axes, (
             ("volume, share of brain", [m.volume for m in group]),
             ("components", [m.components for m in group]),
             ("sphericity of the largest piece", [m.sphericity for m in group]),
             ("share of the largest piece", [m.largest for m in group]),
+            ("volume of the smallest piece, ml", [m.smallest for m in group]),
+            ("gap between pieces, mm", [m.gap for m in group if m.components > 1]),
         ), strict=True):  # fmt: skip
             style = {"color": "black", "lw": 2.5} if name == "held out" else {}
             axis.plot(np.sort(of), np.linspace(0, 1, len(of)), label=name, **style)
             axis.set_xlabel(label)
-    axes[0].set_xscale("log")
-    axes[1].set_xscale("log")
+    for place in (0, 1, 4, 5):
+        axes[place].set_xscale("log")
     axes[0].legend(fontsize=7)
     cells = rows[1].subplots(len(groups), columns)
     for row, (name, group) in zip(cells, groups.items(), strict=True):
@@ -111,5 +113,5 @@ def figure(groups: dict[str, list[Any]], path: Path) -> None:
             cell.imshow(order[place].picture, origin="lower")
             cell.axis("off")
         row[0].set_title(name, fontsize=8, loc="left")
-    plot.savefig(path, dpi=75)
+    plot.savefig(path, dpi=68)
     plt.close(plot)
