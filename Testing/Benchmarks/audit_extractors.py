@@ -289,6 +289,20 @@ def page(figures: dict[str, Any]) -> str:
                 f"| {name} | {d['fid']:.1f} | {mean:.0f} [{low:.0f}, {high:.0f}] | {100 * d['mmd']:.1f} "
                 f"| {d['precision']:.2f} | {d['coverage']:.2f} |"
             )
+    single = figures["one protocol"]
+    lines += [
+        "",
+        "## One protocol",
+        "",
+        f"{EACH} cases of {PROTOCOL} in each set, a translator fitted to the reference cases; FID.",
+        "",
+        "| set | " + " | ".join(EXTRACTORS) + " |",
+        "| --- |" + " --- |" * len(EXTRACTORS),
+    ]
+    lines += [
+        f"| {name} | " + " | ".join(f"{single[e][name]['fid']:.1f}" for e in EXTRACTORS) + " |"
+        for name in single[EXTRACTORS[0]]
+    ]
     lines += [
         "",
         "## Copies",
