@@ -3,7 +3,9 @@
 For every case the likeness (:mod:`.likeness`) to each reference case is taken in every channel and part of
 the brain, as Fisher's z. *Evidence* is how far a pair stands above what this case has in common with
 reference cases in general: (z - median over the references) / usual spread. So images that are
-smooth, or of a protocol of their own, have no more evidence than others.
+smooth, or of a protocol of their own, have no more evidence than others. A few real cases are resembled by
+many (a scalp that the brain mask let in, a poor registration): a pair must also stand above what other real
+people, and the other synthetic cases, reach with that real case.
 
 **Control.** The same for every real case against the real cases of other people. Their highest evidences, one
 a case, follow an extreme-value (Gumbel) distribution; it is fitted to their median and 90th percentile, so
@@ -15,7 +17,7 @@ is above the level that a cohort of its size without copies reaches with a proba
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,12 @@ LEAST_EVIDENCE = 9.0
 LEAST_CORRELATION = 0.3
 #: A part's usual spread is not taken to be smaller (Fisher's z): that of some 2,500 independent voxels.
 _LEAST_SPREAD = 0.02
+#: A real case's own spread is not taken to be wider than so many times that of all pairs.
+_WIDEST = 3.0
+#: From the median to the upper quartile, in standard deviations.
+_QUARTILE = 0.6745
+#: Fewer synthetic cases do not tell what is usual among them.
+_ENOUGH = 8
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Evidence:
     whole
         Likeness of the whole brain: the largest correlation over the channels; NaN where none is known.
     general
-        Evidence of the whole brain alone, the largest over the channels.
+        The same of the whole brain alone, the largest over the channels, in units of the spread of all pairs.
     """
 
     value: Array
@@ -96,6 +104,47 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What correlations of one channel usually are, as Fisher's z without the median of each case.
+
+    Parameters
+    ----------
+    spread
+        (parts,) of all pairs.
+    level, wide
+        (references, parts) median and spread of each real case among others, in units of ``spread``; the
+        latter from 1 to :data:`_WIDEST`.
+    """
+
+    spread: Array
+    level: Array
+    wide: Array
+
+    @classmethod
+    def of(cls, correlation: Array) -> Usual:
+        """Of real cases against other real people."""
+        spread = _spread(correlation)
+        level, wide = _columns(_centered(correlation) / spread)
+        return cls(spread, level, wide)
+
+    def among(self, correlation: Array) -> Usual:
+        """With the spread among these cases as well, where they are enough to tell it.
+
+        Copies of one case in less than a quarter of them do not count in it, and more can hide little: its
+        spread is bounded.
+        """
+        if len(correlation) < _ENOUGH:
+            return self
+        _, wide = _columns(_centered(correlation) / self.spread)
+        return replace(self, wide=np.maximum(self.wide, wide))
+
+    def evidence(self, correlation: Array) -> tuple[Array, Array]:
+        """How far each pair stands above what is usual: of its real case, and of all pairs."""
+        plain = _centered(correlation) / self.spread
+        return (plain - self.level) / self.wide, plain
+
+
+@dataclass(frozen=True)
 class Reference:
     """Real cases that others are compared with.
 
@@ -107,8 +156,8 @@ class Reference:
         Whose they are.
     common
         What people have in common, by channel.
-    spread
-        Usual spread of Fisher's z by channel, (parts,).
+    usual
+        What is usual, by channel.
     control
         Evidence of every real case against those of other people.
     """
@@ -116,7 +165,7 @@ class Reference:
     cases: Sequence[StandardCase]
     persons: Sequence[str]
     common: Mapping[str, Common]
-    spread: Mapping[str, Array]
+    usual: Mapping[str, Usual]
     control: Evidence
 
     @classmethod
@@ -133,12 +182,16 @@ class Reference:
         found = _correlations(cases, cases, common, step)
         for correlation, _ in found.values():
             correlation[same] = np.nan
-        spread = {channel: _spread(correlation) for channel, (correlation, _) in found.items()}
-        return cls(cases, persons, common, spread, _evidence(found, spread))
+        usual = {channel: Usual.of(correlation) for channel, (correlation, _) in found.items()}
+        return cls(cases, persons, common, usual, _evidence(found, usual))
 
     def evidence(self, cases: Sequence[StandardCase], step: Callable[[], None] = lambda: None) -> Evidence:
         """Of cases against all of these."""
-        return _evidence(_correlations(cases, self.cases, self.common, step), self.spread)
+        found = _correlations(cases, self.cases, self.common, step)
+        usual = {
+            channel: self.usual[channel].among(correlation) for channel, (correlation, _) in found.items()
+        }
+        return _evidence(found, usual)
 
     def threshold(self, cases: int) -> float:
         """Evidence that a cohort of so many cases without copies hardly ever reaches."""
@@ -203,11 +256,19 @@ def _spread(correlation: Array) -> Array:
     return np.maximum(1.4826 * _nanmedian(np.abs(_centered(correlation)), (0, 1)), _LEAST_SPREAD)
 
 
-def _evidence(found: _Found, spread: Mapping[str, Array]) -> Evidence:
+def _columns(z: Array) -> tuple[Array, Array]:
+    """Median and spread (by the upper quartile) of each real case among others, (references, parts)."""
+    empty = np.isnan(z).all(axis=0, keepdims=True)
+    level, upper = np.nanquantile(np.where(empty, 0.0, z), [0.5, 0.75], axis=0)
+    return np.asarray(level), np.clip((upper - level) / _QUARTILE, 1.0, _WIDEST)
+
+
+def _evidence(found: _Found, usual: Mapping[str, Usual]) -> Evidence:
     channels = [channel for channel in CHANNELS if channel in found]
     correlation = np.stack([found[channel][0] for channel in channels], axis=2)
     mirrored = np.stack([found[channel][1] for channel in channels], axis=2)
-    value = np.stack([_centered(found[channel][0]) / spread[channel] for channel in channels], axis=2)
+    both = [usual[channel].evidence(found[channel][0]) for channel in channels]
+    value, plain = (np.stack(each, axis=2) for each in zip(*both, strict=True))
     shape = correlation.shape
     flat = np.where(np.isnan(value), -np.inf, value).reshape(*shape[:2], -1)
     best = flat.argmax(axis=2)[..., None]
@@ -220,7 +281,7 @@ def _evidence(found: _Found, spread: Mapping[str, Array]) -> Evidence:
     strongest = chosen(flat)
     return Evidence(
         np.where(np.isfinite(strongest), strongest, np.nan), chosen(correlation), numbers[channel], part,
-        chosen(mirrored), _largest(correlation[..., 0]), _largest(value[..., 0]),
+        chosen(mirrored), _largest(correlation[..., 0]), _largest(plain[..., 0]),
     )  # fmt: skip
 
 

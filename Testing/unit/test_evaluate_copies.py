@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from StrokeSynthLib.evaluate.copies import Reference, extreme, is_copy
+from StrokeSynthLib.evaluate.copies import Reference, Usual, extreme, is_copy
 from StrokeSynthLib.evaluate.lesion_shapes import LesionShape, likeness
 from StrokeSynthLib.evaluate.likeness import parts
 from StrokeSynthLib.evaluate.standard import standardize, template
@@ -101,3 +101,44 @@ def test_a_lesion_is_known_again_elsewhere_mirrored_and_resliced():
     assert found[:, 0] == pytest.approx(1.0, abs=0.02)
     assert turned[:, 0].tolist() == [False, True]
     assert found[:, 1:].max() < 0.9
+
+
+def correlations(cases: int, seed: int, *, resembled: int = 3) -> np.ndarray:
+    """(cases, 12, 1) between strangers; many are somewhat like one real case."""
+    rng = np.random.default_rng(seed)
+    z = 0.2 + rng.normal(0, 0.03, (cases, 12, 1))
+    z[:, resembled] += rng.normal(0, 0.15, (cases, 1))
+    return np.tanh(np.clip(z, 0, None))
+
+
+def usual() -> Usual:
+    real = correlations(12, 0)
+    real[np.arange(12), np.arange(12)] = np.nan
+    return Usual.of(real)
+
+
+def test_a_real_case_that_many_resemble_is_not_copied_by_all_of_them():
+    found = correlations(40, 1)
+    value, plain = usual().among(found).evidence(found)
+    assert plain[:, 3].max() > 8
+    assert value[:, 3].max() < 0.5 * plain[:, 3].max()
+    rest = np.delete(value, 3, axis=1)
+    assert rest.max() == pytest.approx(np.delete(plain, 3, axis=1).max(), rel=0.3)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.6], ids=str)
+def test_copies_stand_out_however_many_there_are(share):
+    """Even where most of a cohort copies one case, strangers stay below a part of what copies reach."""
+    found = correlations(40, 2)
+    copies = round(share * len(found))
+    found[:copies, 5] = np.tanh(1.5)
+    value, _ = usual().among(found).evidence(found)
+    assert value[:copies, 5].min() > 10
+    assert np.delete(value, 5, axis=1).max() < 9
+
+
+def test_few_cases_do_not_say_what_is_usual_among_them():
+    found = correlations(4, 3)
+    found[:, 5] = np.tanh(1.5)
+    known = usual()
+    assert known.among(found) is known
