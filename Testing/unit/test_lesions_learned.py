@@ -358,6 +358,8 @@ def test_a_territory_is_kept_and_what_masks_do_not_tell_is_refused(
     assert lesion.record["territory"] == "MCA"
     with pytest.raises(StrokeSynthError, match="no border-zone"):
         source.draw(anatomy, LesionRequest("border-zone"), generator(2, "border"))
+    with pytest.raises(StrokeSynthError, match="at most 24 pieces, not 25"):
+        source.draw(anatomy, LesionRequest(number=25), generator(2, "many"))
     with pytest.raises(BadInputError, match="give 1 to 200"):
         source.draw(anatomy, LesionRequest(number=0), generator(2, "none"))
 

@@ -285,6 +285,11 @@ def _checked(request: LesionRequest) -> Territory | None:
         )
     if request.number is not None and not 1 <= request.number <= 200:
         raise BadInputError(f"--number {request.number}: give 1 to 200.")
+    if (request.number or 0) > MOST_PIECES:
+        raise StrokeSynthError(
+            f"The learned lesions have at most {MOST_PIECES} pieces, not {request.number}; "
+            "ask for fewer, or use the procedural lesions."
+        )
     if request.territory is None:
         return None
     territory = find_territory(request.territory)
