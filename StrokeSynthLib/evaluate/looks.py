@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 
 #: Share of the control's precision and coverage that synthetic images must reach.
 LEAST_SHARE = 0.5
-#: FID above that of real cases of other people, by the encoder. In databases of all translators it is 1 to 36
+#: FID above that of real cases of other people, by the encoder. In databases of all translators it is 1 to 35
 #: above, whether the clinic has one protocol or many; with parts of the brain exchanged 85 and more (figures:
 #: ``Testing/Benchmarks/audit_extractors.md``). By the other extractors the two overlap: no limit would tell.
 #: A difference, as the FID of real cases falls with their number.
