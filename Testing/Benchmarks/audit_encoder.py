@@ -11,7 +11,7 @@ r"""Train the shipped self-supervised encoder of the audit, ``StrokeSynthLib/mod
 ::
 
     python -m Testing.Benchmarks.audit_encoder slices --cohorts WORK --work DIR --each 250
-    python -m Testing.Benchmarks.audit_encoder train --work DIR --steps 2500 | tee audit_encoder.log
+    python -m Testing.Benchmarks.audit_encoder train --work DIR --steps 1500 | tee audit_encoder.log
     python -m Testing.Benchmarks.audit_encoder export --work DIR --out StrokeSynthLib/models/encoder
 
 The people and masks of the test set are in none of these cohorts.
@@ -65,7 +65,7 @@ _SLOPE, _EPSILON = 0.01, 1e-5
 class Options:
     """Of the training."""
 
-    steps: int = 2500
+    steps: int = 1500
     batch: int = 96
     learning_rate: float = 2e-3
     warm_up: int = 100
