@@ -1,6 +1,6 @@
 """Learned, procedural and real lesions side by side: statistics, coverage, copies, and what was asked for.
 
-    python -m Testing.Benchmarks.learned_lesions --data DIR [--models NAME ...] [--number 170] [--asked 40]
+    python -m Testing.Benchmarks.learned_lesions --data DIR [--models NAME ...] [--number N] [--asked N] [--seed S]
 
 ``--data`` holds ``lesions/`` (masks in standard space). All groups are brought to the same people of the
 shipped population model and measured there alike: held-out masks (people of ``test_masks.txt``), as many
@@ -140,13 +140,13 @@ def axial(mask: np.ndarray, anatomy: Anatomy) -> np.ndarray:
     )
 
 
-def drawn(source: Any, number: int) -> tuple[list[Measured], dict[str, float]]:
+def drawn(source: Any, number: int, seed: int = SEED) -> tuple[list[Measured], dict[str, float]]:
     """Lesions of which nothing was asked, person by person, and what they cost."""
     found, start, failed = [], time.process_time(), 0
     for draw in sorted(range(number), key=lambda d: d % PEOPLE):
         anatomy = person(draw % PEOPLE)
         try:
-            lesion = source.draw(anatomy, LesionRequest(), generator(SEED, "learned-lesions", draw))
+            lesion = source.draw(anatomy, LesionRequest(), generator(seed, "learned-lesions", draw))
         except StrokeSynthError:
             failed += 1
             continue
@@ -309,6 +309,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["lesions-shape", "lesions-wgan"], metavar="MODEL")
     parser.add_argument("--number", type=int, default=170)
     parser.add_argument("--asked", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=SEED, help="of what is drawn with nothing asked")
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument(
         "--cache", type=Path, help="keep what was measured here, for another run of this file"
@@ -330,7 +331,9 @@ def main() -> None:
     requests: dict[str, Any] = {}
     for name, source in sources.items():
         key = source.model.hash[:12] if "learned" in name else name
-        groups[name], cost[name] = cached(f"drawn-{key}", partial(drawn, source, number))
+        groups[name], cost[name] = cached(
+            f"drawn-{key}-{arguments.seed}", partial(drawn, source, number, arguments.seed)
+        )
         requests[name] = cached(f"asked-{key}", partial(asked, source, arguments.asked))
         print(name, len(groups[name]), cost[name], flush=True)
     planted = cached("planted", lambda: real(folder, rest[:60], 60, moved=True))
@@ -342,6 +345,9 @@ def main() -> None:
         "numbers": {"held out": len(unseen), **{name: len(group) for name, group in groups.items()}},
         "models": {name: s.model.hash for name, s in sources.items() if isinstance(s, LearnedLesions)},
         "medians": {name: _medians(group) for name, group in {"held out": unseen, **groups}.items()},
+        "sphericity_by_volume": {
+            name: _by_volume(group, unseen) for name, group in {"held out": unseen, **groups}.items()
+        },
         "distances": {name: distances(group, unseen) for name, group in groups.items()},
         "at_equal_volumes": {name: distances(group, unseen, True) for name, group in groups.items()},
         "coverage": {name: coverage(group, unseen, scale) for name, group in groups.items()},
@@ -366,6 +372,14 @@ def _medians(group: list[Measured]) -> dict[str, Any]:
     found["on_both_sides"] = round(float(np.mean([m.lesser_side > 0.01 for m in group])), 3)
     means = np.mean([m.arteries for m in group], axis=0)
     return {**found, "arteries": {a: round(float(v), 3) for a, v in zip(ARTERIES, means, strict=True)}}
+
+
+def _by_volume(group: list[Measured], reference: list[Measured]) -> list[float]:
+    """Median sphericity in each fifth of the reference's volumes; nan where there is none."""
+    fifths = np.quantile([m.volume for m in reference], [0.2, 0.4, 0.6, 0.8])
+    fifth = np.searchsorted(fifths, [m.volume for m in group])
+    values = np.array([m.sphericity for m in group])
+    return [round(float(np.median(values[fifth == n])), 3) for n in range(5)]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ def report(result: dict[str, Any], about: str) -> str:
         cells = [f"{v[2]:.4g} ({v[1]:.3g} to {v[3]:.3g})" for v in (values[n] for n in MEDIANS)]
         cells.append(f"{values['on_both_sides']:.0%}")
         lines.append(f"| {group} | " + " | ".join(cells) + " |")
+    lines += ["", "## Median sphericity by fifth of the held-out masks' volumes, small to large", "",
+              "| | 1 | 2 | 3 | 4 | 5 |", "| --- |" + " --- |" * 5]  # fmt: skip
+    lines += [
+        f"| {group} | " + " | ".join(f"{v:.2f}" for v in values) + " |"
+        for group, values in result["sphericity_by_volume"].items()
+    ]
     lines += [
         "",
         "## Coverage",
