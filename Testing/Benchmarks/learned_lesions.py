@@ -1,6 +1,6 @@
 """Learned, procedural and real lesions side by side: statistics, coverage, copies, and what was asked for.
 
-    python -m Testing.Benchmarks.learned_lesions --data DIR [--models NAME ...] [--number N] [--asked N] [--seed S]
+    python -m Testing.Benchmarks.learned_lesions --data DIR [--models NAME ...] [--number N] [--seed S]
 
 ``--data`` holds ``lesions/`` (masks in standard space). All groups are brought to the same people of the
 shipped population model and measured there alike: held-out masks (people of ``test_masks.txt``), as many
