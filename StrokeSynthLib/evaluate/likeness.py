@@ -27,6 +27,8 @@ Array = npt.NDArray[Any]
 
 #: Slabs of this many steps (4 mm) across the brain.
 _SLAB = 6
+#: Slabs of fewer voxels, at both ends of the brain, belong to the next one: so few agree by chance.
+_FEWEST_VOXELS = 2500
 _STEPS = (-1, 0, 1)
 _SHIFTS = tuple((i, j, k) for i in _STEPS for j in _STEPS for k in _STEPS)
 #: Modes of what people have in common beside their average; fewer with few people.
@@ -63,6 +65,8 @@ def parts() -> Parts:
     low = int(np.flatnonzero(inside.any(axis=(0, 1)))[0])
     height = np.round((z - head.lattice.low[2]) / head.lattice.step).astype(int)
     slab = (height - low) // _SLAB
+    large = np.flatnonzero(np.bincount(slab[inside]) >= _FEWEST_VOXELS)
+    slab = np.clip(slab, large[0], large[-1]) - large[0]
     count = int(slab[inside].max()) + 1
     middle = float(np.median(y[inside]))
     blocks = np.where(inside, (slab * 2 + (x > 0)) * 2 + (y > middle), -1)

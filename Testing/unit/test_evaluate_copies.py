@@ -142,3 +142,12 @@ def test_few_cases_do_not_say_what_is_usual_among_them():
     found[:, 5] = np.tanh(1.5)
     known = usual()
     assert known.among(found) is known
+
+
+def test_no_part_is_so_small_that_strangers_agree_in_it():
+    """Slabs cover the brain once; the ends of the brain belong to the slabs next to them."""
+    cut = parts()
+    size = np.bincount(cut.blocks[cut.blocks >= 0], minlength=cut.members.shape[1]) @ cut.members.T
+    assert size.min() >= 2500
+    slabs = [name.startswith("slab") for name in cut.names]
+    assert size[slabs].sum() == size[cut.names.index("whole brain")] == template().inside.sum()
