@@ -151,5 +151,7 @@ def _purpose(model: dict[str, Any]) -> str:
         "translator": _("synthesis"),
         "anatomy-population": _("anatomies"),
         "territories": _("lesions"),
+        "lesions": _("lesions"),
+        "encoder": _("auditing"),
     }
     return known.get(model["role"]) or known.get(model["kind"]) or str(model["kind"])

@@ -42,6 +42,8 @@ def test_device_packages_and_models_are_shown_with_reasons_and_licenses(start):
     assert header == ["Model", "For", "Title", "License"]
     acute = next(row for row in models if row[0] == "acute")
     assert acute[1] == "segmentation"
+    named = {"segmentation", "synthesis", "anatomies", "lesions", "auditing"}
+    assert {row[1] for row in models} <= named, "each says in words what it is for"
     assert "Apache-2.0" in acute[3]
 
 
