@@ -129,7 +129,8 @@ class TrainingOptions:
         Decay of the exponential moving average of the weights, which is what is kept.
     validation_share, validation_every, patience
         Share of persons held back; steps between validations; training ends after so many
-        validations without a better mean Dice.
+        validations without a better mean Dice. Weights of the training's first half are never kept when
+        there are later ones.
     without_adc_share
         Share of samples whose ADC is hidden, so that one network serves both.
     dimensions

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from . import checkpoint
 from .losses import Average
 from .network import load_weights, weights_of
+from .options import TrainingOptions
 
+#: Share of a training after which validations are compared.
+_LATER = 0.5
 #: What is saved beside the tensors.
 _FACTS = ("best_dice", "best_step", "step", "seconds", "history", "losses")
 
@@ -32,6 +35,17 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
     #: Of the steps since the last validation.
     losses: list[float] = field(default_factory=list)
+
+    def settled(self, options: TrainingOptions) -> bool:
+        """Whether a validation of the training's later half is there to be compared with.
+
+        Until then the latest weights are the best: with few validation cases an unfinished network is now
+        and then ahead by chance, and floods other cases with false positives.
+        """
+        shares = [entry["step"] / options.total_steps for entry in self.history]
+        if options.minutes is not None:
+            shares += [entry["seconds"] / 60 / options.minutes for entry in self.history]
+        return max(shares, default=0.0) >= _LATER
 
     def save(self, out: Path, mark: str) -> None:
         """Write it beside ``out``, with the fingerprint of its training."""

@@ -323,7 +323,7 @@ class _Training:
         default = Decision()
         masks = [default.apply(p, e.voxel_ml) for e, p in zip(self.validation, found, strict=True)]
         score = mean_dice([e.lesion for e in self.validation], masks)
-        if score > state.best_dice:
+        if not state.settled(self.options) or score > state.best_dice:
             state.best_dice, state.best_step = score, state.step
             state.best = {name: value.clone() for name, value in state.average.weights.items()}
         loss = round(float(np.mean(state.losses)), 5)

@@ -216,3 +216,27 @@ def test_lesion_at_the_edge_of_a_large_image_is_seen():
     for step in range(3):
         batch = without_augmentation(sampler.draw(generator(0, step)))
         assert (batch.lesion[:, 1].sum(dim=(1, 2)) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("planned", "best"),
+    [((0.9, 0.1, 0.2, 0.15), 24), ((0.9, 0.3, 0.2, 0.15), 16), ((0.0, 0.0, 0.1, 0.2), 32)],
+)
+def test_an_early_network_that_is_ahead_by_chance_is_not_kept(cases, tmp_path, monkeypatch, planned, best):
+    scores = iter(planned)
+    monkeypatch.setattr("StrokeSynthLib.segment.training.mean_dice", lambda references, masks: next(scores))
+    model = train_segmenter("unet", cases, [], tmp_path / "unet", TINY)
+    assert model.training["best_step"] == best
+
+
+def test_a_resumed_training_remembers_what_it_compares(cases, tmp_path, monkeypatch):
+    def stop(event):
+        if event.stage == "Training" and event.done == 18:
+            raise CancelledError("stopped by the user")
+
+    scores = iter((0.9, 0.3, 0.2, 0.15))
+    monkeypatch.setattr("StrokeSynthLib.segment.training.mean_dice", lambda references, masks: next(scores))
+    with pytest.raises(CancelledError):
+        train_segmenter("unet", cases, [], tmp_path / "unet", TINY, stop)
+    model = train_segmenter("unet", cases, [], tmp_path / "unet", replace(TINY, resume=True))
+    assert model.training["best_step"] == 16
