@@ -196,4 +196,9 @@ def test_nothing_is_claimed_from_no_lesions():
 def test_depth_counts_as_far_as_it_is_told():
     assert depth_reach(EVEN, SPACING) == (0, 0, 0)
     reach = depth_reach((0.5, 1.0, 1.0, 1.0), SPACING)
-    assert all(r * s >= DEPTHS_MM[-1] for r, s in zip(reach, SPACING, strict=True))
+    assert all(r * s >= DEPTHS_MM[-1] for r, s in zip(reach[:2], SPACING, strict=False))
+    assert reach[2] == 0, "depth is counted within a slice"
+    assert depth_below(np.ones((4, 4, 2), bool), SPACING).min() > DEPTHS_MM[-1], "no border in sight"
+    column = np.zeros((20, 20, 5), bool)
+    column[5:15, 5:15, 2] = True
+    assert depth_below(column, SPACING).max() == 9.0

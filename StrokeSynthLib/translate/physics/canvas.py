@@ -55,7 +55,7 @@ class Canvas:
         self.shape: tuple[int, ...] = labels.shape
         self.filled = filled_mask(labels, spacing, draw, seed)
         self.bias = bias_field(np.asarray(draw.bias), labels, spacing)
-        #: How far blur and surface of the lesion reach (voxels along each axis).
+        #: How far blur and border of a lesion reach (voxels along each axis).
         blur, soft = (reach_of(width, spacing) for width in (draw.blur_mm, draw.lesion_softness_mm))
         edge = [max(pair) for pair in zip(soft, depth_reach(draw.lesion_profile, spacing), strict=True)]
         self.reach = tuple(one + other for one, other in zip(blur, edge, strict=True))

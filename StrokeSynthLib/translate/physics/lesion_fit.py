@@ -17,7 +17,9 @@ Array = npt.NDArray[Any]
 
 _FEWEST_VOXELS = 8
 _ENOUGH_FOR_LENGTH = 300
-#: Depths below the surface of a lesion (mm) at which its effect is told; constant beyond the last.
+#: Stands for another slice's distance (mm): further than anything in a slice.
+_FAR = 1e6
+#: Depths below a lesion's border in its slice (mm) at which its effect is told; constant beyond the last.
 DEPTHS_MM = (0.75, 2.25, 4.0, 6.0)
 #: Borders of the layers in which it is measured (mm).
 _LAYERS_MM = (1.5, 3.0, 5.0)
@@ -80,10 +82,16 @@ class LesionFit:
 
 
 def depth_below(lesion: Array, spacing: tuple[float, float, float]) -> Array:
-    """Depth of each voxel below the lesion's surface (mm), 0 outside."""
+    """Depth of each voxel below the lesion's border in its own slice (mm), 0 outside.
+
+    Slices are thick, and lesions are painted slice by slice: what is above and below is left to the blur.
+    """
     from scipy.ndimage import distance_transform_edt
 
-    depth = distance_transform_edt(lesion, sampling=spacing) - 0.5 * min(spacing)
+    if lesion.all():  # no border in sight
+        return np.full(lesion.shape, _FAR, np.float32)
+    sampling = [_FAR if axis == slice_axis(spacing) else step for axis, step in enumerate(spacing)]
+    depth = distance_transform_edt(lesion, sampling=sampling) - 0.5 * min(spacing)
     return np.asarray(np.maximum(depth, 0.0), np.float32)
 
 
@@ -91,7 +99,10 @@ def depth_reach(profile: tuple[float, ...], spacing: tuple[float, float, float])
     """How many voxels away the surface still counts, along each axis."""
     if len(set(profile)) == 1:
         return (0,) * len(spacing)
-    return tuple(int(np.ceil((DEPTHS_MM[-1] + 0.5 * min(spacing)) / step)) for step in spacing)
+    return tuple(
+        0 if axis == slice_axis(spacing) else int(np.ceil((DEPTHS_MM[-1] + 0.5 * min(spacing)) / step))
+        for axis, step in enumerate(spacing)
+    )
 
 
 def share_at_depth(

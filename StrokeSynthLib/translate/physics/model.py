@@ -47,7 +47,7 @@ class CaseDraw:
     ``strip_level``: how tight the skull stripping is, 0 without one.
     ``adc_floor``: b0 (of white matter) below which the ADC is written as 0; ``air_empty``: whether air is 0.
     ``lesion``: log b0 ratio, log ADC ratio, their spreads within the lesion, correlation,
-    correlation length (mm). ``lesion_profile``: share of both log ratios at depths below the lesion's surface
+    correlation length (mm). ``lesion_profile``: share of both log ratios at depths below the lesion's border
     (:data:`.lesion_fit.DEPTHS_MM`); ``lesion_softness_mm``: width over which it fades at the border.
     The other fields are as in :class:`~.mixing.CaseFit`.
     """

@@ -97,7 +97,7 @@ def paint(
     """Paint ``labels`` (x, y, z) with ``lesion`` (boolean) inside ``filled``; no noise yet.
 
     ``bias`` is the factor of the coils. The arrays may be a box of an image: only the blur, and the depth
-    below the lesion's surface, look beyond a voxel.
+    below the lesion's border, look beyond a voxel.
     """
     tissue = TISSUE_OF_CLASS[labels]
     b0 = np.asarray(draw.b0, np.float32)[tissue] * np.exp(texture.log_b0)
