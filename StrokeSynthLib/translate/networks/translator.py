@@ -25,7 +25,6 @@ from ..drawing import DrawingTranslator
 from ..examples import Example, load_examples
 from ..geometry import geometries
 from ..options import TranslatorOptions
-from ..physics.calibration import calibrated
 from ..physics.canvas import Canvas
 from ..physics.mixing import CaseFit, Residuals, fit_case
 from ..physics.model import SignalModel
@@ -182,8 +181,7 @@ def train_network(
     device = choose_device(options.device)
     examples = load_examples(cases, options.map_maker, progress)
     fits = fit_all(examples, progress)
-    measured = [fit for fit, _ in fits]
-    model = calibrated(SignalModel.from_fits(measured), examples, measured, progress)
+    model = SignalModel.from_fits([fit for fit, _ in fits])
     spacing = frame_spacing(examples)
     with torch.random.fork_rng(devices=[]):
         multiple = kind.new_painter(options).multiple

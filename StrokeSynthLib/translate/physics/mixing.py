@@ -34,8 +34,6 @@ _SEEN_VOXELS = 40.0
 _MOST_VOXELS = 30_000
 #: Levels of the brain's hull that are tried, from generous to tight.
 _STRIP_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-#: Width of the smoothing whose result is no texture any more, but coils and regions.
-_COARSE_MM = 12.0
 #: Most that a tissue may vary within itself.
 _MOST_SPREAD = 0.12
 #: Noise taken where the brain is too small to measure it.
@@ -285,20 +283,13 @@ def _fit_textures(part: Example, residuals: Residuals, weights: Array, length_mm
     """Spread of log b0, of ADC, and their correlation, in each tissue (3, tissues); NaN where too few.
 
     Measured on residuals smoothed over half the correlation length, each kind of tissue within itself: what
-    is left of noise and of misplaced edges is averaged away, slow texture stays. What varies over the whole
-    brain (coils, regions) is no texture: painted as such it would be mottle.
+    is left of noise and of misplaced edges is averaged away, slow texture stays.
     """
     width = 0.5 * length_mm
     spreads = np.full((3, len(TISSUES)), np.nan)
     healthy = ~part.lesion & (part.b0 > 0)
     kinds = (IS_PARENCHYMA[part.labels] & healthy, ~IS_PARENCHYMA[part.labels] & healthy)
-    smoothed = []
-    for kind in kinds:
-        fine, coarse = (
-            smooth_within([residuals.log_b0, residuals.adc], kind, mm, part.spacing)
-            for mm in (width, _COARSE_MM)
-        )
-        smoothed.append([one - other for one, other in zip(fine, coarse, strict=True)])
+    smoothed = [smooth_within([residuals.log_b0, residuals.adc], kind, width, part.spacing) for kind in kinds]
     for number in range(len(TISSUES)):
         inside = (weights[number] > 0.6) & healthy
         if TISSUES[number] == "air":

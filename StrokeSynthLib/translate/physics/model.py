@@ -135,7 +135,7 @@ class SignalModel:
             mean, covariance,
             _filled(np.stack([f.b0_texture for f in fits])), _filled(np.stack([f.adc_texture for f in fits])),
             _filled(np.stack([f.texture_correlation for f in fits])),
-            _steadied(np.array([_scanner_row(f) for f in fits])),
+            np.array([_scanner_row(f) for f in fits]),
             np.stack([f.bias for f in fits]),
             _with_lengths(np.array(rows, float).reshape(-1, 6)),
             float(np.median([f.b_value for f in fits])),
@@ -170,7 +170,6 @@ class SignalModel:
         """The draw that describes a case that was fitted, holes filled from the distribution."""
         b0 = np.where(np.isfinite(fit.b0), fit.b0, np.exp(self.mean[:_COUNT]))
         adc = np.where(np.isfinite(fit.adc), fit.adc, self.mean[_COUNT:])
-        length = float(np.sqrt(fit.texture_mm * np.median(self.scanners[:, 0])))
         q = fit.lesion
         lesion = (
             (*ASSUMED_LESION_MEAN, 0.0, _DEFAULT_LESION_LENGTH)
@@ -179,7 +178,7 @@ class SignalModel:
         )
         return CaseDraw(
             tuple(b0.tolist()), tuple(adc.tolist()), *self._textures(),
-            length, fit.b0_noise, fit.dwi_noise, fit.blur_mm, tuple(fit.bias.tolist()), lesion,
+            fit.texture_mm, fit.b0_noise, fit.dwi_noise, fit.blur_mm, tuple(fit.bias.tolist()), lesion,
             fit.level, fit.b_value, fit.strip_level, fit.adc_floor, fit.air_empty, self._profile(),
             self.lesion_softness_mm,
         )  # fmt: skip
@@ -254,13 +253,6 @@ def _scanner_row(fit: CaseFit) -> tuple[float, ...]:
         fit.texture_mm, fit.b0_noise, fit.dwi_noise, *fit.blur_mm, fit.level, fit.strip_level,
         fit.adc_floor, float(fit.air_empty),
     )  # fmt: skip
-
-
-def _steadied(scanners: Array) -> Array:
-    """Texture lengths half-way to their median: one case's is uncertain by a factor of two."""
-    steadied = scanners.copy()
-    steadied[:, 0] = np.sqrt(scanners[:, 0] * np.median(scanners[:, 0]))
-    return steadied
 
 
 def _column_mean(values: Array) -> Array:

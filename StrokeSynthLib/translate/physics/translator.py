@@ -22,7 +22,6 @@ from ..geometry import geometries, slice_axis
 from ..options import TranslatorOptions
 from ..output import Rendering, effect_of
 from ..stage import Stage
-from .calibration import calibrated
 from .canvas import Canvas
 from .mixing import fit_case
 from .model import SignalModel
@@ -128,7 +127,7 @@ def train_physics(
         progress(ProgressEvent("Fitting signal statistics", number, len(examples), example.name))
         fits.append(fit_case(example)[0])
     progress(ProgressEvent("Fitting signal statistics", len(examples), len(examples)))
-    model = calibrated(SignalModel.from_fits(fits), examples, fits, progress)
+    model = SignalModel.from_fits(fits)
     training = {
         "cases": [e.name for e in examples],
         "geometries": geometries(examples),
