@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInputError
 from ..modelfolder import ModelFolder, open_model
-from ..segment.engines import EXPORTED
+from ..segment.engines import EXPORTED, open_session
 from ..segment.preprocess import HIGHEST_ADC, Prepared
 
 Array = npt.NDArray[Any]
@@ -79,17 +78,7 @@ class SliceEncoder:
     """
 
     def __init__(self, model: ModelFolder) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        path = model.weights(EXPORTED)
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-        except Exception as error:  # of kinds that ONNX Runtime does not name publicly
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BadInputError(f"{path}: cannot be used ({reason}); copy the model again.") from error
+        self._session = open_session(model.weights(EXPORTED))
 
     def describe(self, prepared: Prepared, kept: Array) -> Array:
         """(slices, n) float32, of the slices with these numbers."""

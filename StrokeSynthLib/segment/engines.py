@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -110,21 +111,33 @@ def threads() -> int:
     return int(asked) if asked.isdigit() and int(asked) > 0 else min(count, _MOST_THREADS)
 
 
+def open_session(path: Path) -> Any:
+    """An ONNX Runtime session on one thread.
+
+    Raises
+    ------
+    BadInputError
+        When the network cannot be used.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    except Exception as error:  # of kinds that ONNX Runtime does not name publicly
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInputError(f"{path}: cannot be used ({reason}); copy the model again.") from error
+
+
 class OnnxEngine:
     """ONNX Runtime; slices side by side, each on one thread, so that none waits for another."""
 
     def __init__(self, model: ModelFolder, threads: int) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        path = model.weights(EXPORTED)
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-        except Exception as error:  # of kinds that ONNX Runtime does not name publicly
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BadInputError(f"{path}: cannot be used ({reason}); copy the model again.") from error
+        self._session = open_session(model.weights(EXPORTED))
         self._names = [output.name for output in self._session.get_outputs()]
         self._threads = threads
         self.reason = f"CPU: ONNX Runtime {onnxruntime.__version__}."
