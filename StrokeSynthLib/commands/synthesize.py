@@ -48,5 +48,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         arguments.model, arguments.map, arguments.lesion, arguments.out, background=arguments.background,
         background_adc=arguments.background_adc, seed=arguments.seed, device=arguments.device,
         sampling_steps=arguments.sampling_steps, say=console.say,
+        progress=console.progress,
     )  # fmt: skip
     console.result("\n".join(str(path) for path in paths), {"files": [str(path) for path in paths]})

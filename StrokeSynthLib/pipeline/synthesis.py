@@ -15,6 +15,7 @@ from ..cohort.checks import ADC_UNIT_KEY, STANDARD_ADC_UNIT, in_file_unit, place
 from ..cohort.load import load_mask, load_semantic_map
 from ..errors import BadInputError
 from ..lesions.lesion import LesionRequest, LesionSource
+from ..progress import Progress, ProgressEvent, silent
 from ..provenance import check_image_outputs, record, write_with_record
 from ..randomness import generator
 from ..volume import Storage, Volume
@@ -82,6 +83,7 @@ def synthesize(
     device: str = "auto",
     sampling_steps: int | None = None,
     say: Say = quiet,
+    progress: Progress = silent,
 ) -> list[Path]:
     """Draw images for a map and a lesion and write them to the folder ``out``.
 
@@ -121,8 +123,9 @@ def synthesize(
         raise BadInputError(
             f"--background-adc {background_adc}: needs --background, the DWI that it belongs to."
         )
+    progress(ProgressEvent("Opening the translator"))
     translator = open_translator(model, device, sampling_steps=sampling_steps)
-    images = translator.translate(volume, mask, seed=seed, background=kept)
+    images = translator.translate(volume, mask, seed=seed, background=kept, progress=progress)
     unit = STANDARD_ADC_UNIT
     if kept is not None and kept.adc is not None and background_adc is not None:
         unit = kept.adc.metadata[ADC_UNIT_KEY]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..progress import Progress, ProgressEvent, silent
 from ..volume import Volume
 from .examples import check_labels
 from .output import Origin, check_inputs, placed
@@ -15,6 +16,21 @@ from .stage import Stage
 from .translator import Background, SyntheticImages
 
 Array = npt.NDArray[Any]
+#: What is reported while images are drawn.
+DRAWING = "Making synthetic images"
+
+
+class Steps:
+    """Counts steps and reports each; the first report comes with the first number of steps in all."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self(0)
+
+    def __call__(self, count: int = 1) -> None:
+        """So many more are done."""
+        self._done += count
+        self._progress(ProgressEvent(DRAWING, self._done, self._total))
 
 
 class DrawingTranslator(ABC):
@@ -30,17 +46,24 @@ class DrawingTranslator(ABC):
         *,
         seed: int = 0,
         background: Background | None = None,
+        progress: Progress = silent,
     ) -> SyntheticImages:
         """Draw images; see :class:`.translator.Translator`."""
+        progress(ProgressEvent(DRAWING))  # how many steps there are is known when the map is laid out
         check_inputs(semantic_map, lesion, background)
         canonical = semantic_map.canonical()
         labels = check_labels(canonical.array, str(semantic_map.source or "the semantic map"))
         stage = self.stage(labels, canonical.spacing, seed, effect=background is not None)
+        steps = Steps(progress, 3 + stage.steps)
+        steps()
         stage.change(lesion_array(lesion, labels.shape))
+        steps()
+        stage.compute(steps)
         rendering = stage.draw()
         images = placed(rendering, semantic_map, background)
         origin = Origin(semantic_map, lesion, background, self.kind, self.model_hash, seed)
         record = origin.record(images.b_value, images.sources, rendering.parameters)
+        steps()
         return SyntheticImages(images.dwi, images.adc, images.b0, images.b_value, record)
 
     @abstractmethod

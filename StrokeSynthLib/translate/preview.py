@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInputError
+from ..progress import Progress, silent
 from ..volume import Volume
-from .drawing import DrawingTranslator, lesion_array
+from .drawing import DrawingTranslator, Steps, lesion_array
 from .examples import check_labels
 from .output import Origin, check_inputs, placed
 from .translator import Background, Translator
@@ -128,6 +129,16 @@ class Preview:
         self._old |= changed
         self._rough -= changed
         return self.out_of_date
+
+    def draw_all(self, progress: Progress = silent) -> PreviewSlices:
+        """All of the volume, exactly; ``progress`` as for the translator."""
+        if self._stage.lesion is None:
+            self.change(None)
+        steps = Steps(progress, 1 + self._stage.steps)
+        self._stage.compute(steps)
+        drawn = self.draw()
+        steps()
+        return drawn
 
     def draw(self, numbers: Sequence[int] | None = None, *, exact: bool = True) -> PreviewSlices:
         """Draw slices; all of the volume where no ``numbers`` are given.

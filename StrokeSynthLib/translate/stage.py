@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,12 @@ from .boxes import Box, changed, grown, sliced, whole
 from .output import Rendering
 
 Array = npt.NDArray[Any]
+#: Told of steps when they are done, by their number; what it raises stops the work there.
+Step = Callable[[int], None]
+
+
+def unheard(count: int) -> None:
+    """Tell nobody of a step."""
 
 
 class Stage(ABC):
@@ -67,6 +73,14 @@ class Stage(ABC):
         ``exact=False`` allows what is faster and a little different.
         """
         ...
+
+    @property
+    def steps(self) -> int:
+        """How many steps :meth:`compute` would take now; 0 where there is nothing that takes long."""
+        return 0
+
+    def compute(self, step: Step = unheard) -> None:  # noqa: B027  # most have nothing to do
+        """Take the long steps of an exact image of all slices, so that :meth:`draw` has none of them left."""
 
     def prepare(self) -> None:
         """Make ready for many changes, before the first of them, so that no stroke waits for it.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..progress import Progress, silent
 from ..schema import ASSUMED_B_VALUE
 from ..volume import Volume
 
@@ -48,6 +49,11 @@ class Translator(Protocol):
         *,
         seed: int = 0,
         background: Background | None = None,
+        progress: Progress = silent,
     ) -> SyntheticImages:
-        """Draw images for ``semantic_map`` (uint8 classes) with ``lesion`` (0/1, same grid)."""
+        """Draw images for ``semantic_map`` (uint8 classes) with ``lesion`` (0/1, same grid).
+
+        ``progress`` is told of one stage, from 0 to its end; what it raises stops the drawing there. It
+        changes nothing in the images.
+        """
         ...

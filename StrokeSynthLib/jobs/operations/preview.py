@@ -35,7 +35,7 @@ def open_preview(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
     session = Session(preview, setting)
     result: dict[str, Any] = {"dwi": None, "adc": None, "b0": None, "record": None}
     if draw:
-        drawn = preview.draw()
+        drawn = preview.draw_all(workshop.progress)
         affine = setting.semantic_map.affine
         adc = setting.in_users_unit(drawn.adc)
         result = {

@@ -140,8 +140,9 @@ def synthesize(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
         raise BadInputError("There is no lesion, so nothing in the background would change; paint one first.")
     translator = workshop.translator(name, device)
     images = translator.translate(
-        setting.semantic_map, setting.lesion, seed=setting.seed, background=setting.background
-    )
+        setting.semantic_map, setting.lesion, seed=setting.seed, background=setting.background,
+        progress=workshop.progress,
+    )  # fmt: skip
     adc = replace(images.adc, array=setting.in_users_unit(images.adc.array))
     return {
         "dwi": images.dwi,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -52,6 +52,15 @@ class Painter(nn.Module, ABC):
         beside any others. In two dimensions the first axis is the slices', in three there is one item.
         """
         return None
+
+    def stepwise(
+        self, onehot: Tensor, sketch: Tensor, random: Tensor | None, noise: Tensor | None,
+        step: Callable[[], None],
+    ) -> Tensor:  # fmt: skip
+        """As :meth:`forward`, and ``step`` is called after each of the steps that an image takes."""
+        image: Tensor = self(onehot, sketch, random, noise)
+        step()
+        return image
 
     @abstractmethod
     def forward(

@@ -16,15 +16,16 @@ from ..output import Rendering, effect_of
 from ..physics.canvas import Canvas
 from ..physics.paint import add_noise
 from ..signal import MAXIMUM_ADC, adc_from, dwi_from
-from ..stage import Stage
+from ..stage import Stage, Step, unheard
 from .frame import Frame
 from .painter import Painter
 from .sketch import drawn_sketch, sketch_reach
 
 Array = npt.NDArray[Any]
 #: Runs the network over a frame: classes (x, y, z), sketch of b0 and ADC (2, x, y, z), and the number of
-#: each slice in the map, below 0 for those beyond it -> (2, x, y, z).
-Generate = Callable[[Array, Array, list[int]], Array]
+#: each slice in the map, below 0 for those beyond it -> (2, x, y, z). Tells its steps: as many as the painter
+#: takes for an image, for each slice in two dimensions, for the whole frame in three.
+Generate = Callable[[Array, Array, list[int], Step], Array]
 
 #: What a slice's painting can be.
 _OLD, _APPROXIMATE, _EXACT = range(3)
@@ -48,6 +49,7 @@ class NetworkStage(Stage):
         super().__init__(canvas.shape, slice_axis(canvas.spacing), reach)
         self.approximates = painter.dimensions == 3
         self._generate = generate
+        self._step: Step = unheard
         self._painter = painter
         self._canvas = canvas
         self._frame = frame
@@ -87,6 +89,24 @@ class NetworkStage(Stage):
             weight = softened(lesion, canvas.draw.blur_mm, canvas.spacing, box)
             self._weight = self.put(self._weight, weight, box)
 
+    @property
+    def steps(self) -> int:
+        """See :class:`..stage.Stage`: each slice that the frame holds, or the whole of it in 3D."""
+        total = 0
+        for bare in self._versions:
+            looked_at = self._looked_at(range(self.shape[self.axis]), bare)
+            known = len(self._frame_of(looked_at)[1]) if looked_at else 0
+            total += known if self._painter.dimensions == 2 else min(known, 1)
+        return total * (self._painter.sampling_steps or 1)
+
+    def compute(self, step: Step = unheard) -> None:
+        """See :class:`..stage.Stage`."""
+        self._step = step
+        try:
+            self._bring_up_to_date(range(self.shape[self.axis]), True)
+        finally:
+            self._step = unheard
+
     def draw(self, slices: Sequence[int] | None = None, *, exact: bool = True) -> Rendering:
         """See :class:`..stage.Stage`."""
         self._bring_up_to_date(range(self.shape[self.axis]) if slices is None else slices, exact)
@@ -114,21 +134,25 @@ class NetworkStage(Stage):
             self._update(slices, exact, bare)
 
     def _update(self, slices: Sequence[int], exact: bool, bare: bool) -> None:
-        flat, quality = self._painter.dimensions == 2, self._quality[bare]
-        least = _EXACT if exact else _APPROXIMATE
-        wanted = [number for number in slices if quality[number] < least]
-        if not wanted:
+        count, quality = self.shape[self.axis], self._quality[bare]
+        if self._painter.dimensions == 2 or exact:
+            looked_at = self._looked_at(slices, bare)
+            if looked_at:
+                self._store(looked_at, [*range(len(looked_at))], looked_at, bare)
+                quality[looked_at] = _EXACT
             return
-        count = self.shape[self.axis]
-        if flat or exact:
-            looked_at = wanted if flat else list(range(count))
-            self._store(looked_at, [*range(len(looked_at))], looked_at, bare)
-            quality[looked_at] = _EXACT
-            return
+        wanted = [number for number in slices if quality[number] < _APPROXIMATE]
         for group in _groups(wanted, _AROUND):
             first, last = max(group[0] - _AROUND, 0), min(group[-1] + _AROUND, count - 1)
             self._store(group, [number - first for number in group], list(range(first, last + 1)), bare)
             quality[group] = _APPROXIMATE
+
+    def _looked_at(self, slices: Sequence[int], bare: bool) -> list[int]:
+        """What has to be painted for exact ``slices``."""
+        wanted = [number for number in slices if self._quality[bare][number] < _EXACT]
+        if self._painter.dimensions == 2 or not wanted:
+            return wanted
+        return list(range(self.shape[self.axis]))
 
     def _store(self, slices: list[int], places: list[int], looked_at: list[int], bare: bool) -> None:
         """Paint the slices ``looked_at`` together and keep those at ``places``: ``slices``."""
@@ -164,7 +188,7 @@ class NetworkStage(Stage):
             lesion = frame.forward(self.picked(self.lesion, numbers).astype(np.float32)) > 0.5
             classes = np.where(lesion, LESION, classes)
         inputs = np.stack([frame.forward(self.picked(image, known)) for image in (sketch_b0, sketch_adc)])
-        painted = self._generate(classes, inputs, self._numbers(frame, numbers))
+        painted = self._generate(classes, inputs, self._numbers(frame, numbers), self._step)
         empty = inputs[0] <= 0
         if not self._painter.paints_noise:
             empty |= classes == 0  # air is noise alone: whatever a network paints there is a fault

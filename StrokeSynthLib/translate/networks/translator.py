@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,8 @@ from ..options import TranslatorOptions
 from ..physics.canvas import Canvas
 from ..physics.mixing import CaseFit, Residuals, fit_case
 from ..physics.model import SignalModel
+from ..stage import Step
+from .beside import side_by_side
 from .dataset import Material, frame_mask, frame_spacing
 from .frame import Frame
 from .method import Method
@@ -111,40 +112,43 @@ class NetworkTranslator(DrawingTranslator):
         noise = torch.tensor([[canvas.draw.b0_noise, canvas.draw.dwi_noise]], dtype=torch.float32)
         return NetworkStage(partial(self._generate, seed, noise), self.painter, canvas, frame, effect)
 
-    def _generate(self, seed: int, noise: Tensor, classes: Array, sketch: Array, numbers: list[int]) -> Array:
+    def _generate(
+        self, seed: int, noise: Tensor, classes: Array, sketch: Array, numbers: list[int], step: Step
+    ) -> Array:
         """Run the painter over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
         labels = torch.from_numpy(classes.astype(np.int64))[None]
         inputs = torch.from_numpy(sketch.astype(np.float32))[None]
         random = self.painter.randomness(seed, numbers, classes.shape[:2])
         if self.painter.dimensions == 3:
-            return np.asarray(self._run(noise, labels, inputs, random)[0].numpy())
+            return np.asarray(self._run(noise, (labels, inputs, random), step)[0].numpy())
         labels, inputs = labels[0].permute(2, 0, 1), inputs[0].permute(3, 0, 1, 2)
         together = _TOGETHER.get(self.device.name, 1)
         parts = [slice(k, k + together) for k in range(0, len(labels), together)]
         pieces = [(labels[p], inputs[p], None if random is None else random[p]) for p in parts]
-        painted = torch.cat(self._side_by_side(noise, pieces))
+        painted = torch.cat(self._side_by_side(noise, pieces, step))
         return np.asarray(painted.permute(1, 2, 3, 0).numpy())
 
-    def _side_by_side(self, noise: Tensor, pieces: Sequence[_Piece]) -> list[Tensor]:
+    def _side_by_side(self, noise: Tensor, pieces: Sequence[_Piece], step: Step) -> list[Tensor]:
         """Slices on the processor beside each other, each on one thread, so that none waits for another.
 
         So the bits do not depend on the number of threads either.
         """
         if self.device.name != "cpu":
-            return [self._run(noise, *piece) for piece in pieces]
+            return [self._run(noise, piece, step) for piece in pieces]
         before = torch.get_num_threads()
         try:
             if len(pieces) == 1:  # a brush waits for it: no thread has to be begun
                 torch.set_num_threads(1)
-                return [self._run(noise, *pieces[0])]
-            with ThreadPoolExecutor(
-                min(threads(), len(pieces)), initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool:
-                return list(pool.map(lambda piece: self._run(noise, *piece), pieces))
+                return [self._run(noise, pieces[0], step)]
+            return side_by_side(
+                partial(self._run, noise), pieces, step, threads(), partial(torch.set_num_threads, 1)
+            )
         finally:
             torch.set_num_threads(before)
 
-    def _run(self, noise: Tensor, labels: Tensor, sketch: Tensor, random: Tensor | None) -> Tensor:
+    def _run(self, noise: Tensor, piece: _Piece, step: Step) -> Tensor:
+        """Paint slices or a whole frame; on a graphics card steps are told when they are begun."""
+        labels, sketch, random = piece
         with torch.inference_mode(), self.device.autocast():
             labels = labels.to(self.device.name)
             onehot = torch.zeros(len(labels), CLASS_COUNT, *labels.shape[1:], device=labels.device)
@@ -152,7 +156,8 @@ class NetworkTranslator(DrawingTranslator):
             if random is not None:
                 random = random.contiguous().to(self.device.name)
             sketch, noise = sketch.contiguous().to(self.device.name), noise.to(self.device.name)
-            output: Tensor = self.painter(onehot, sketch, random, noise.expand(len(labels), 2))
+            noise, count = noise.expand(len(labels), 2), len(labels)
+            output = self.painter.stepwise(onehot, sketch, random, noise, lambda: step(count))
             return output.float().cpu()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -121,6 +121,13 @@ class Flow(Painter):
         self, onehot: Tensor, sketch: Tensor, random: Tensor | None = None, noise: Tensor | None = None
     ) -> Tensor:
         """See :class:`..networks.painter.Painter`; ``random`` is the noise to begin with."""
+        return self.stepwise(onehot, sketch, random, noise, lambda: None)
+
+    def stepwise(
+        self, onehot: Tensor, sketch: Tensor, random: Tensor | None, noise: Tensor | None,
+        step: Callable[[], None],
+    ) -> Tensor:  # fmt: skip
+        """See :class:`..networks.painter.Painter`."""
         from monai.networks.schedulers import RFlowScheduler
 
         if random is None or noise is None:
@@ -134,5 +141,6 @@ class Flow(Painter):
             here = torch.full((len(state),), now, device=state.device)
             velocity = self.velocity_at(state, conditions, here).float()
             state, _ = scheduler.step(velocity, now, state, then)
+            step()
         correction = (state * self._spread_like(state)).clamp(-REACH, REACH)
         return corrected(sketch, correction)
