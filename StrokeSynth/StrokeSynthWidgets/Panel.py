@@ -64,7 +64,7 @@ class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(content)
         startup(Path(self.resourcePath("")))  # for a module that is added while Slicer runs
         self.logic = self.makeLogic()
-        self.worker = Work(self.logic.client, content, self.refresh)
+        self.worker = Work(self.logic.client, content, self.refresh, self.showFoot)
         self.ui.cancelButton.connect("clicked()", self.onCancel)
         inside = qt.QVBoxLayout(self.ui.sectionsWidget)
         inside.setContentsMargins(0, 0, 0, 0)
@@ -154,11 +154,12 @@ class StrokeSynthPanel(ScriptedLoadableModuleWidget, VTKObservationMixin):
         try:
             for section in self.sections:
                 section.refresh()
-            self._showFoot()
+            self.showFoot()
         finally:
             self._refreshing = False
 
-    def _showFoot(self) -> None:
+    def showFoot(self) -> None:
+        """What is at work, how far it is, and what happened last."""
         work, ui = self.worker, self.ui
         if work.message != ui.statusLabel.text:
             slicer.util.showStatusMessage(work.message, _STATUS_MS)  # the foot may be out of sight

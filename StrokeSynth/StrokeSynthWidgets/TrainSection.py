@@ -102,9 +102,8 @@ class TrainSection(Section):
                _("Examinations without maps or masks to learn from as well; none are needed"),
                _("Learns from examinations with their maps only; {kinds} can use others").format(
                    kinds=self._kindsWith("unlabeled")))  # fmt: skip
-        _ready(ui.conditionBox, training and training["conditions"],
-               _("What the network learns from: a sketch that it corrects, or the map alone"),
-               _("Translators with a network only"))  # fmt: skip
+        # Only translators with a network have the choice; for the others there is nothing to say here.
+        ui.conditionBox.visible = ui.conditionBoxTitle.visible = bool(training and training["conditions"])
         _ready(ui.minutesBox, network, _("The training ends after this time, or when nothing more is gained"),
                _("This kind takes seconds to minutes by itself"))  # fmt: skip
         _ready(ui.stepsBox, network, _("The training ends after so many steps, or earlier"),

@@ -34,12 +34,17 @@ class Work:
     parent
         Widget that the timer lives with.
     changed
-        Called when a request begins, reports or ends.
+        Called when a request begins or ends.
+    reported
+        Called when a request tells how far it is, which can be many times a second.
     """
 
-    def __init__(self, client: WorkerClient, parent: Any, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, client: WorkerClient, parent: Any, changed: Callable[[], None], reported: Callable[[], None]
+    ) -> None:
         self.client = client
         self._changed = changed
+        self._reported = reported
         self._seen: int | None = None
         self._ofScene: set[int] = set()
         #: What the foot shows: what happens or happened last; whether that is an error; progress.
@@ -102,7 +107,7 @@ class Work:
         def progress(event: Mapping[str, Any]) -> None:
             if title:
                 self.done, self.total = int(event.get("done") or 0), int(event.get("total") or 0)
-                self._changed()
+                self._reported()
             if onProgress is not None:
                 onProgress(event)
 

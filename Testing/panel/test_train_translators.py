@@ -40,7 +40,8 @@ def test_what_a_network_sees_can_be_chosen_where_there_is_a_choice(host, panel, 
     for training in panel.hello["trainings"]:
         pick(host, section.ui.kindBox, f": {training['kind']} (")
         assert [box.itemData(index) for index in range(box.count)] == list(training["conditions"])
-        assert box.enabled == bool(training["conditions"])
+        for shown in (box, section.ui.conditionBoxTitle):
+            assert shown.isVisible() == bool(training["conditions"]), "no empty box where nothing is chosen"
         assert "--condition" not in commands(section), "the usual needs no word"
     pick(host, section.ui.kindBox, "pix2pix")
     pick(host, box, "map alone")
@@ -48,6 +49,7 @@ def test_what_a_network_sees_can_be_chosen_where_there_is_a_choice(host, panel, 
     pick(host, section.ui.kindBox, "spade")
     assert "map alone" in box.currentText, "the choice holds for the next network"
     pick(host, section.ui.kindBox, "physics")
+    assert not box.isVisible()
     assert "--condition" not in commands(section)
 
 
