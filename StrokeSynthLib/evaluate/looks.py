@@ -4,6 +4,10 @@
 in the same way and in the same number. Synthetic images need not be perfect to be useful, so the limits
 are wide: they catch images that are not of this kind, and generators that repeat themselves. The figures
 in the report say how good the images are.
+
+Every limit is a share of what the control reaches. A control that reaches hardly anything itself (held-out
+cases of another scanner, a place where the segmenter finds no lesion) would let anything pass: then the
+question is not judged, and says so.
 """
 
 from __future__ import annotations
@@ -25,6 +29,11 @@ Array = npt.NDArray[Any]
 
 #: Share of the control's precision and coverage that synthetic images must reach.
 LEAST_SHARE = 0.5
+#: Precision and coverage below which real cases are no control. Cases of one distribution reach a precision
+#: of 0.95 and more in sets of any size, and a coverage of 0.2 as soon as there are two of them against 50.
+LEAST_PRECISION, LEAST_COVERAGE = 0.5, 0.2
+#: With a lower median Dice in real cases the shipped segmenter does not work there, and is no judge.
+LEAST_FOUND = 0.1
 #: FID above that of real cases of other people, by the encoder. In databases of all translators it is 1 to 35
 #: above, whether the clinic has one protocol or many; with parts of the brain exchanged 85 and more (figures:
 #: ``Testing/Benchmarks/audit_extractors.md``). By the other extractors the two overlap: no limit would tell.
@@ -69,36 +78,57 @@ def _features(cases: Sequence[Measured], extractor: str) -> FeatureSet:
 def judge_realism(found: dict[str, dict[str, Distances]]) -> list[Finding]:
     """Whether the images are of the same kind as real ones, and of as many kinds, by every extractor."""
     findings = [_realism(extractor, pair["synthetic"], pair["control"]) for extractor, pair in found.items()]
+    return [*findings, _coverage(found)]
+
+
+def _coverage(found: dict[str, dict[str, Distances]]) -> Finding:
+    name, question = "coverage", "Are there synthetic images of as many kinds as there are real ones?"
     best = {
-        name: pair["synthetic"].coverage / max(pair["control"].coverage, 1e-6) for name, pair in found.items()
+        extractor: pair["synthetic"].coverage / pair["control"].coverage
+        for extractor, pair in found.items()
+        if pair["control"].precision >= LEAST_PRECISION and pair["control"].coverage >= LEAST_COVERAGE
     }
-    name = max(best, key=lambda key: best[key])
-    own, control = found[name]["synthetic"], found[name]["control"]
-    limit = LEAST_SHARE * control.coverage
-    findings.append(
-        Finding(
-            "coverage", "Are there synthetic images of as many kinds as there are real ones?",
-            own.coverage >= limit,
-            f"coverage, by the extractor that shows more of it ({name}), at least {LEAST_SHARE:.0%} of that "
-            f"of as many real cases of other people ({limit:.2f})",
-            f"Coverage {own.coverage:.2f}, control {control.coverage:.2f}.",
-            own.coverage, limit, {"coverage": control.coverage},
+    if not best:
+        said = ", ".join(
+            f"{extractor} {pair['synthetic'].coverage:.2f}, control {pair['control'].coverage:.2f}"
+            for extractor, pair in found.items()
         )
+        return Finding(
+            name, question, None, "",
+            "Not judged: held-out cases do not lie among the training cases themselves, or are too few; give "
+            f"others of the same place (--holdout). Coverage: {said}.",
+        )  # fmt: skip
+    extractor = max(best, key=lambda key: best[key])
+    own, control = found[extractor]["synthetic"], found[extractor]["control"]
+    limit = LEAST_SHARE * control.coverage
+    return Finding(
+        name, question, own.coverage >= limit,
+        f"coverage, by the extractor that shows more of it ({extractor}), at least {LEAST_SHARE:.0%} of that "
+        f"of as many real cases of other people ({limit:.2f})",
+        f"Coverage {own.coverage:.2f}, control {control.coverage:.2f}.",
+        own.coverage, limit, {"coverage": control.coverage},
     )  # fmt: skip
-    return findings
 
 
 def _realism(extractor: str, own: Distances, control: Distances) -> Finding:
     limit = LEAST_SHARE * control.precision
-    passed = own.precision >= limit
+    passed: bool | None = own.precision >= limit
+    reason = ""
+    if control.precision < LEAST_PRECISION:
+        passed, reason = None, (
+            "Not judged: held-out cases do not lie among the training cases themselves; give others of the "
+            "same place (--holdout). "
+        )  # fmt: skip
     rule = f"precision at least {LEAST_SHARE:.0%} of that of real cases of other people ({limit:.2f})"
     if extractor == _BY_DISTANCE:
-        passed = passed and own.fid <= control.fid + MOST_APART
+        if own.fid > control.fid + MOST_APART:
+            # Further away than even cases that are no control: that is an answer.
+            passed, reason = False, ""
         rule += f", FID at most {MOST_APART:g} above theirs ({control.fid + MOST_APART:.1f})"
     return Finding(
         f"realism, {extractor}", f"Do synthetic images lie among real ones ({extractor} features)?",
         passed, rule,
-        f"Precision {own.precision:.2f}, control {control.precision:.2f}; FID {own.fid:.2f} "
+        f"{reason}Precision {own.precision:.2f}, control {control.precision:.2f}; FID {own.fid:.2f} "
         f"({control.fid:.2f}), KID {own.kid:.3f} [{own.kid_low:.3f}, {own.kid_high:.3f}] "
         f"({control.kid:.3f} [{control.kid_low:.3f}, {control.kid_high:.3f}]), MMD {own.mmd:.4f} "
         f"({control.mmd:.4f}).",
@@ -166,17 +196,24 @@ def judge_intensities(
     own, real = (np.array([m.found for m in cases]) for cases in (synthetic, [*training, *control]))
     own, real = own[np.isfinite(own)], real[np.isfinite(real)]
     if own.size and real.size:
-        limit = LEAST_SHARE * float(np.median(real))
-        findings.append(
-            Finding(
-                "lesion found again", "Does the shipped segmenter find the lesion where the mask says it is?",
-                bool(np.median(own) >= limit),
-                f"median Dice at least {LEAST_SHARE:.0%} of that in real cases ({limit:.2f})",
-                f"Median Dice {np.median(own):.2f}, real {np.median(real):.2f}.",
-                float(np.median(own)), limit, {"median": float(np.median(real))},
-            )
-        )  # fmt: skip
+        findings.append(_found_again(float(np.median(own)), float(np.median(real))))
     return findings
+
+
+def _found_again(own: float, real: float) -> Finding:
+    """From the median Dice in synthetic and in real cases."""
+    limit = LEAST_SHARE * real
+    judged = real >= LEAST_FOUND
+    reason = (
+        "" if judged else "Not judged, as the segmenter finds hardly anything in the real cases themselves. "
+    )
+    return Finding(
+        "lesion found again", "Does the shipped segmenter find the lesion where the mask says it is?",
+        own >= limit if judged else None,
+        f"median Dice at least {LEAST_SHARE:.0%} of that in real cases ({limit:.2f})",
+        f"{reason}Median Dice {own:.2f}, real {real:.2f}.",
+        own, limit if judged else None, {"median": real},
+    )  # fmt: skip
 
 
 def _usual(name: str, question: str, own: Array, real: Array) -> Finding:

@@ -10,7 +10,16 @@ import pytest
 from StrokeSynthLib.cohort.case import Case
 from StrokeSynthLib.evaluate.distances import Distances
 from StrokeSynthLib.evaluate.features import EXTRACTORS
-from StrokeSynthLib.evaluate.looks import LEAST_SHARE, MOST_APART, judge_alikeness, judge_realism
+from StrokeSynthLib.evaluate.looks import (
+    LEAST_COVERAGE,
+    LEAST_FOUND,
+    LEAST_PRECISION,
+    LEAST_SHARE,
+    MOST_APART,
+    judge_alikeness,
+    judge_intensities,
+    judge_realism,
+)
 from StrokeSynthLib.evaluate.measured import Measured
 from StrokeSynthLib.evaluate.standard import standardize
 from StrokeSynthLib.evaluate.verdict import Finding
@@ -54,6 +63,62 @@ def test_the_limits_are_said():
 
 def test_few_kinds_of_images_fail():
     assert failed(coverage=0.3) == {"coverage"}
+
+
+def judged_by(control: Distances, **changes: float) -> dict[str, Finding]:
+    pair = {"synthetic": replace(CONTROL, **changes), "control": control}
+    return {finding.name: finding for finding in judge_realism(dict.fromkeys(EXTRACTORS, pair))}
+
+
+def test_held_out_cases_that_lie_nowhere_are_no_control():
+    """Half of nothing is no limit: images of any kind would pass."""
+    strangers = replace(CONTROL, precision=0.0, coverage=0.0, fid=880.0)
+    for changes in ({}, {"precision": 0.0, "coverage": 0.0, "fid": 900.0}):
+        findings = judged_by(strangers, **changes)
+        assert {finding.passed for finding in findings.values()} == {None}
+        for finding in findings.values():
+            assert finding.sentence.startswith("Not judged: held-out cases do not lie among")
+
+
+def test_the_least_control_is_enough():
+    least = replace(CONTROL, precision=LEAST_PRECISION, coverage=LEAST_COVERAGE)
+    assert all(finding.passed for finding in judged_by(least).values())
+    below = judged_by(replace(least, coverage=LEAST_COVERAGE - 0.01))
+    assert below.pop("coverage").passed is None
+    assert all(finding.passed for finding in below.values())
+
+
+def test_images_further_away_than_those_of_another_scanner_fail():
+    findings = judged_by(replace(CONTROL, precision=0.0, fid=200.0), fid=200.0 + MOST_APART + 1)
+    assert findings["realism, encoder"].passed is False
+    assert findings["realism, texture"].passed is None
+
+
+def test_coverage_is_judged_by_an_extractor_with_a_control():
+    pairs = {name: {"synthetic": replace(CONTROL, coverage=0.1), "control": CONTROL} for name in EXTRACTORS}
+    pairs["texture"]["control"] = replace(CONTROL, precision=0.0, coverage=0.001)
+    finding = judge_realism(pairs)[-1]
+    assert finding.passed is False
+    assert "texture" not in finding.rule
+
+
+def found_again(own: float, real: float) -> Finding:
+    """The question about lesions, of cases in which the segmenter reaches these Dice."""
+    contrast = SimpleNamespace(dwi_surround=np.nan, adc_surround=np.nan)
+
+    def cases(dice: float) -> list[Measured]:
+        return [cast(Measured, SimpleNamespace(intensities={}, contrast=contrast, found=dice))] * 3
+
+    findings = judge_intensities(cases(own), cases(real), cases(real))
+    return next(finding for finding in findings if finding.name == "lesion found again")
+
+
+def test_a_segmenter_that_finds_nothing_in_real_cases_is_no_judge():
+    unjudged = found_again(0.0, LEAST_FOUND - 0.01)
+    assert unjudged.passed is None
+    assert unjudged.sentence.startswith("Not judged")
+    assert found_again(0.0, LEAST_FOUND).passed is False
+    assert found_again(0.5, 0.6).passed
 
 
 def alike(*cases: Case) -> list[Measured]:
