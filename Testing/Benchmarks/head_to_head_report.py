@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from StrokeSynthLib.files import replacing, write_json, write_text
+from StrokeSynthLib.files import write_json, write_text
 from StrokeSynthLib.schema import INTRACRANIAL
 from StrokeSynthLib.study.statistics import Estimate, difference, estimate
 from StrokeSynthLib.translate.registry import TRANSLATORS
 from Testing.Benchmarks.head_to_head import CLINICAL, KINDS, MAP_ALONE, translator_of
+from Testing.Benchmarks.small_picture import save_small
 
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
@@ -22,6 +23,8 @@ PIECES = (
     "utility clinical", "utility with", "utility only",
 )  # fmt: skip
 Rows = dict[str, dict[int, dict[str, Any]]]
+#: Color of the lesion's outline.
+_OUTLINE = (232, 163, 61)
 
 
 def read_rows(plan: Plan) -> Rows:
@@ -297,14 +300,14 @@ def draw_picture(plan: Plan, rows: Rows, path: Path) -> None:
             dwi, adc, lesion, brain = (_cut(image, brain) for image in (dwi, adc, lesion, brain))
             top = 2.6 * float(np.median(dwi[brain])) if brain.any() else float(dwi.max())
             for axis, image, high in ((line[2 * number], dwi, top), (line[2 * number + 1], adc, 2.5)):
-                axis.imshow(image.T[::-1, ::-1], cmap="gray", vmin=0, vmax=high, interpolation="nearest")
+                axis.imshow(image.T[::-1, ::-1], cmap="gray", vmin=0, vmax=high, interpolation="antialiased")
             if lesion.any():
                 line[2 * number + 1].contour(
-                    lesion.T[::-1, ::-1] > 0, [0.5], colors="#E8A33D", linewidths=0.6
-                )
+                    lesion.T[::-1, ::-1] > 0, [0.5], colors=[tuple(v / 255 for v in _OUTLINE)],
+                    linewidths=0.6, antialiased=False,
+                )  # fmt: skip
         label = "simulated scan" if kind == CLINICAL else named(kind)
         line[0].set_title(label, fontsize=9, loc="left")
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.97, 0.02, 0.12)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_small(figure, path, [_OUTLINE])
     plt.close(figure)
