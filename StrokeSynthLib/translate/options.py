@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..cohort.case import Case, CaseFiles
+from ..cohort.identity import Identity
 from ..errors import BadInputError
 from ..volume import Volume
 
@@ -47,6 +48,9 @@ class TranslatorOptions:
     condition
         What networks see: "sketch", the map and a sketch of contrast, lesion, coil profile and slow
         texture; or "map", the map alone, as in the papers that the kinds come from.
+    sources, unlabeled_sources
+        Which files the training is of; filled in by :func:`.registry.train_translator`. A state is gone on
+        with where they are the same, and an audit asks whether it looked for copies of these.
     """
 
     seed: int = 0
@@ -61,6 +65,13 @@ class TranslatorOptions:
     map_maker: MapMaker | None = None
     unlabeled: tuple[CaseFiles, ...] = ()
     condition: str = "sketch"
+    sources: tuple[Identity, ...] = ()
+    unlabeled_sources: tuple[Identity, ...] = ()
+
+    def record_of_sources(self) -> dict[str, list[str]]:
+        """For the training record of a model: hashes of the images of every case that it learned from."""
+        named = {"case_hashes": self.sources, "unlabeled_hashes": self.unlabeled_sources}
+        return {name: [source.images for source in sources] for name, sources in named.items() if sources}
 
     def __post_init__(self) -> None:
         if self.dimensions not in (2, 3):

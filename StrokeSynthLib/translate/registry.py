@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..cohort.case import CaseFiles
+from ..cohort.identity import identities
 from ..errors import BadInputError
 from ..modelfolder import ModelFolder, open_model
 from ..progress import Progress, silent
@@ -97,13 +99,16 @@ def train_translator(
     entry = TRANSLATORS.get(kind)
     if entry is None:
         raise BadInputError(f"--kind {kind}: is not known; choose one of {', '.join(TRANSLATORS)}.")
-    if options is not None and options.unlabeled:
+    options = options or TranslatorOptions()
+    if options.unlabeled:
         check_unlabeled(kind)
-    if options is not None:
-        check_condition(kind, options.condition)
-    folder: ModelFolder = entry.load(entry.trainer)(
-        cases, Path(out), options or TranslatorOptions(), progress
+    check_condition(kind, options.condition)
+    options = replace(
+        options,
+        sources=identities(cases, progress),
+        unlabeled_sources=identities(options.unlabeled, progress),
     )
+    folder: ModelFolder = entry.load(entry.trainer)(cases, Path(out), options, progress)
     return folder
 
 

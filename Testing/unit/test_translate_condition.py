@@ -46,9 +46,9 @@ class _Recording(torch.nn.Module):
         except AttributeError:
             return getattr(self.painter, name)
 
-    def forward(self, onehot, sketch, random=None, noise=None):
+    def stepwise(self, onehot, sketch, *rest):
         self.sketches.append(sketch.clone())
-        return self.painter(onehot, sketch, random, noise)
+        return self.painter.stepwise(onehot, sketch, *rest)
 
 
 def _sketches(translator, seed):

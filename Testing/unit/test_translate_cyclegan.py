@@ -303,7 +303,7 @@ def test_air_is_left_to_the_sketch():
 
 
 def test_judges_do_not_see_what_is_in_air():
-    from StrokeSynthLib.translate.cyclegan.method import without_air
+    from StrokeSynthLib.translate.networks.losses import without_air
 
     images = torch.tensor([[0.05, 0.05, 0.05], [1.0, 0.8, 0.45]]).T.reshape(1, 3, 1, 2)
     seen = without_air(images)

@@ -99,8 +99,10 @@ def _batch():
     sketch = torch.ones(1, 2, 32, 32)
     target = torch.ones(1, 3, 32, 32)
     return Batch(
-        onehot, sketch, target, torch.ones(1, 2, 32, 32), torch.tensor([[0.03, 0.03]]), torch.tensor([1000.0])
-    )
+        onehot, sketch, target, torch.ones(1, 2, 32, 32),
+        torch.tensor([[0.03, 0.03]]), torch.tensor([1000.0]),
+        torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(1)), torch.tensor([0.0]),
+    )  # fmt: skip
 
 
 def test_error_in_the_lesion_weighs_more(losses):

@@ -100,3 +100,31 @@ def test_loss_weighs_the_lesion_and_falls(model, tmp_path):
     options = TranslatorOptions(steps=60, width=12, batch=4, device="cpu")
     train_translator("rflow", cohort, tmp_path / "m", options, watch)
     assert np.mean(losses[-2:]) < 0.9 * losses[0]
+
+
+def test_painted_noise_is_as_fine_as_the_grid(tmp_path, monkeypatch):
+    """A painting in the frame holds its noise interpolated; what the map's grid has beyond comes on top."""
+    from StrokeSynthLib.translate.networks.stage import NetworkStage
+
+    cohort = phantom.write_cohort(tmp_path / "cohort", 2)
+    options = TranslatorOptions(steps=1, width=8, batch=1, device="cpu")
+    translator = open_translator(train_translator("rflow", cohort, tmp_path / "m", options).path, "cpu")
+    labels = np.repeat(np.repeat(phantom.labels(), 2, 0), 2, 1)
+    spacing = (1.5, 1.5, 6.0)
+    stage = translator.stage(labels, spacing, 1)
+    assert stage._frame.scale[0] > 1.5
+    seen = []
+    finer = NetworkStage._finer_noise
+    monkeypatch.setattr(
+        NetworkStage, "_finer_noise", lambda stage, slices: seen.append(finer(stage, slices)) or seen[-1]
+    )
+    stage.change(np.zeros(labels.shape, bool))
+    stage.draw()
+    whole = stage._canvas.noise[0][0]
+    left = stage._frame.of_slices(whole.shape[2])
+    held = left.back(left.forward(whole))
+    np.testing.assert_allclose(seen[0][0][0], whole - held, atol=1e-6)
+    # What another painting's frame holds and this together have about the noise of the grid.
+    other = left.back(left.forward(stage._canvas.noise[1][0])) * whole.std() / stage._canvas.noise[1][0].std()
+    middle = tuple(slice(n // 3, -n // 3) for n in whole.shape[:2])
+    assert (other + whole - held)[middle].std() == pytest.approx(whole.std(), rel=0.15)

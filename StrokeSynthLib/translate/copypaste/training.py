@@ -87,6 +87,7 @@ def store_cases(
         "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
         "b0_derived_in": [e.name for e in examples if e.b0_derived],
         "warning": WARNING,
+        **options.record_of_sources(),
     }
     config = {"cases": [case.config() for case in facts], "signal": SignalModel.from_fits(fits).to_config()}
     return save_model(

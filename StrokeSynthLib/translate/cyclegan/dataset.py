@@ -1,4 +1,4 @@
-"""The two sides of unpaired training: sketches drawn on maps, and real images; never of one case together.
+"""The two sides of unpaired training: sketches drawn on maps, and real images; drawn independently.
 
 Sketches: of every case's map with its lesion, a few with signal statistics drawn anew; deformed and mirrored
 when they are drawn for a step. Images: b0, ADC and DWI of the same cohort, and of examinations without maps.
@@ -17,10 +17,19 @@ from torch import Tensor
 
 from ...progress import Progress, ProgressEvent
 from ...randomness import generator
-from ...schema import CLASS_COUNT, LESION
+from ...schema import LESION
 from ..boxes import whole
 from ..examples import Example
-from ..networks.dataset import Batch, Material, Stack, common_frames, draw_item, example_mask
+from ..networks.dataset import (
+    Batch,
+    Material,
+    Stack,
+    batch_of,
+    common_frames,
+    draw_item,
+    example_mask,
+    together,
+)  # fmt: skip
 from ..networks.frame import Frame
 from ..networks.sketch import drawn_sketch
 from ..physics.canvas import Canvas
@@ -53,7 +62,7 @@ class Unpaired:
     maps
         Maps with their sketches; without target images.
     images
-        b0, ADC and DWI of other cases (n, 3, x, y[, z]).
+        b0, ADC and DWI of cases drawn independently of them (n, 3, x, y[, z]).
     b_value
         Of the images (n,).
     """
@@ -105,7 +114,7 @@ def _sketch(material: Material, number: int, frame: Frame, seed: tuple[int, int]
     labels = np.where(lesion, LESION, frame.forward(example.labels, order=0)).astype(np.uint8)
     return SketchStack(
         labels, _framed(parts, frame), (draw.b0_noise, draw.dwi_noise), draw.b_value, frame.left_right,
-        np.flatnonzero(lesion.any(axis=(0, 1))),
+        np.flatnonzero(lesion.any(axis=(0, 1))), draw.adc_floor, frame,
     )  # fmt: skip
 
 
@@ -133,11 +142,6 @@ def draw_unpaired(stacks: Sequence[Stack], size: int, depth: int, rng: np.random
         [draw_item(side[int(rng.integers(len(side)))], depth, rng) for _ in range(size)] for side in sides
     ]
     maps, images = drawn
-    labels = torch.stack([item[0] for item in maps])
-    onehot = torch.nn.functional.one_hot(labels.long(), CLASS_COUNT).movedim(-1, 1).float()
-    sketch, real = (torch.stack([item[1] for item in side]) for side in (maps, images))
-    if depth == 1:
-        onehot, sketch, real = onehot[..., 0], sketch[..., 0], real[..., 0]
-    noise, b_value = torch.tensor([i[2] for i in maps]), torch.tensor([i[3] for i in maps])
-    batch = Batch(onehot, sketch[:, :2], torch.zeros(0), sketch[:, 2:], noise, b_value)
-    return Unpaired(batch, real, torch.tensor([i[3] for i in images]))
+    sketch, real = (together([item.images for item in side], depth) for side in (maps, images))
+    batch = batch_of(maps, depth, sketch[:, :2], torch.zeros(0), sketch[:, 2:])
+    return Unpaired(batch, real, torch.tensor([item.stack.b_value for item in images]))

@@ -26,6 +26,7 @@ from ...progress import Progress
 from ...schema import CLASS_COUNT
 from ..networks.dataset import Batch, Material, Stack
 from ..networks.losses import (
+    AIR,
     adversarial_loss,
     as_scanned,
     blurred_by,
@@ -34,9 +35,9 @@ from ..networks.losses import (
     instance_noise,
     patch_discriminator,
     scaled,
-    scan_noise,
     voxel_weights,
     with_dwi,
+    without_air,
 )  # fmt: skip
 from ..networks.method import Method, stepped
 from ..networks.painter import SKETCH_CHANNELS
@@ -52,8 +53,6 @@ CYCLE_WEIGHT, MAP_WEIGHT = 10.0, 2.0
 FOOLING_WEIGHT, IDENTITY_WEIGHT = 5.0, 0.5
 #: Weight of voxels of air and of empty ones.
 _EMPTY = 0.1
-#: b0 (of white matter) below which an image shows air, and from which on it does not.
-_AIR, _TISSUE = 0.08, 0.16
 
 
 class CycleGAN(Method):
@@ -159,11 +158,10 @@ class CycleGAN(Method):
 
     def _from_maps(self, maps: Batch, blur: float) -> tuple[Tensor, dict[str, Tensor]]:
         """A fake image of each sketch, and what it costs to get there and back."""
-        noise = scan_noise(maps)
         with self.device.autocast():
             painted = self.painter(maps.onehot, maps.sketch)
         # What is hidden in an image's finest values would not survive grain and noise.
-        seen = as_scanned(with_dwi(painted, maps.b_value), maps, noise)
+        seen = as_scanned(with_dwi(painted, maps.b_value), maps)
         plain = with_dwi(maps.sketch, maps.b_value)
         with self.device.autocast():
             read, logits = self.reader(seen)
@@ -189,7 +187,7 @@ class CycleGAN(Method):
             unchanged = self.painter(torch.zeros_like(onehot), images[:, :2])
             judged = blurred_by(_as_judged(onehot, sketch), blur)
             fooling = fooling_loss(self.map_judge, self.adversarial, judged)
-        filled = (images[:, :1] > _AIR).to(images.dtype)
+        filled = (images[:, :1] > AIR).to(images.dtype)
         weights = _EMPTY + (1.0 - _EMPTY) * filled
         painted = [with_dwi(image, b_value) for image in (again, unchanged)]
         # Classes and sketch in three channels: what the pool keeps.
@@ -224,16 +222,6 @@ def _network(options: TranslatorOptions) -> ResidualOptions:
 def _as_judged(onehot: Tensor, sketch: Tensor) -> Tensor:
     """A map and its sketch as the judge sees them (n, 46, ...), the sketch on the scale of the map."""
     return torch.cat([(0.5 * without_air(sketch)).clamp(0.0, 2.0), onehot], 1)
-
-
-def without_air(images: Tensor) -> Tensor:
-    """Images (n, channels, ...) with b0 first, faded to 0 where b0 is that of air.
-
-    For the judges: noise, ghosts and the edge of the field of view in air would tell real from fake
-    before anything in the head does, and no generator can change them.
-    """
-    seen = ((images[:, :1] - _AIR) / (_TISSUE - _AIR)).clamp(0.0, 1.0)
-    return images * seen
 
 
 def straight_through(logits: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...progress import Progress, ProgressEvent
+from ...randomness import generator
 from ...schema import CLASS_COUNT, LESION, MIRRORED
 from ..boxes import whole
 from ..examples import Example
@@ -28,12 +29,18 @@ Array = npt.NDArray[Any]
 _LESION_SHARE = 0.5
 #: Finest in-plane spacing of the frame (mm): finer cohorts are painted finer by the sketch.
 _FINEST = 1.6
+#: Noise of a scan: two receiver channels each of b0 and of DWI.
+SCAN_CHANNELS = 4
 _ROTATION, _ZOOM, _SHEAR, _SHIFT = np.deg2rad(5.0), 0.05, 0.03, 0.02
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One case in the frame: ``labels`` (x, y, z) with the lesion as class, ``images`` (7, x, y, z)."""
+    """One case in the frame: ``labels`` (x, y, z) with the lesion as class, ``images`` (7, x, y, z).
+
+    ``noise``: of b0 and DWI on the case's own grid; ``adc_floor``: b0 up to which its ADC is 0; ``frame``:
+    how its grid came to this one (None: it is this one).
+    """
 
     labels: Array
     images: Array
@@ -41,11 +48,27 @@ class Stack:
     b_value: float
     left_right: int
     lesion_slices: Array
+    adc_floor: float = 0.0
+    frame: Frame | None = None
+
+
+class Item(NamedTuple):
+    """What is drawn of a stack: classes (x, y, z), images (c, x, y, z), and noise for :attr:`Batch.scan`."""
+
+    labels: Tensor
+    images: Tensor
+    scan: Tensor
+    stack: Stack
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of a step: ``onehot`` (n, 44, x, y[, z]), ``sketch``, ``target`` (b0, ADC, DWI), ``grain``."""
+    """Tensors of a step: ``onehot`` (n, 44, x, y[, z]), ``sketch``, ``target`` (b0, ADC, DWI), ``grain``.
+
+    ``noise`` (n, 2): standard deviation of b0's and of DWI's on the cases' own grids; ``scan`` (n, 4, ...):
+    standard normal noise of these grids, two channels for each image, that went through all that the target
+    went through; ``adc_floor`` (n,): b0 up to which the ADC is 0.
+    """
 
     onehot: Tensor
     sketch: Tensor
@@ -53,11 +76,19 @@ class Batch:
     grain: Tensor
     noise: Tensor
     b_value: Tensor
+    scan: Tensor
+    adc_floor: Tensor
 
     def to(self, device: str) -> Batch:
         """The same on another device."""
-        parts = (self.onehot, self.sketch, self.target, self.grain, self.noise, self.b_value)
-        return Batch(*(part.to(device) for part in parts))
+        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
+
+    @property
+    def noise_left(self) -> Tensor:
+        """Standard deviation of the noise in ``target`` (n, 2): less than ``noise`` after interpolation."""
+        drawn = self.scan.flatten(1)
+        left = drawn.square().sum(1) / (drawn != 0).sum(1).clamp_min(1)
+        return self.noise * left.sqrt()[:, None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +105,7 @@ class Material:
         In plane (mm), of the frames.
     multiple
         What the sizes of frames must be multiples of.
-    condition
+    condition, seed
         See :class:`..options.TranslatorOptions`.
     """
 
@@ -84,6 +115,7 @@ class Material:
     spacing: float
     multiple: tuple[int, ...]
     condition: str = "sketch"
+    seed: int = 0
 
 
 def frame_mask(labels: Array, filled: Array) -> Array:
@@ -126,7 +158,7 @@ def make_stacks(material: Material, progress: Progress) -> list[Stack]:
 
 
 def _stack(
-    example: Example, fit: CaseFit, residuals: Residuals, material: Material, frame: Frame, seed: int
+    example: Example, fit: CaseFit, residuals: Residuals, material: Material, frame: Frame, number: int
 ) -> Stack:
     draw = material.model.of_case(fit)
     if material.condition == "map":
@@ -135,6 +167,7 @@ def _stack(
     else:
         painting = measured_painting(example, fit, residuals, draw)
     # Grain is drawn, not measured: the discriminator must not find the real image's own in the fake.
+    seed = int(generator(material.seed, "grain", number).integers(2**31))
     canvas = Canvas(example.labels, example.spacing, draw, seed)
     grain = drawn_sketch(canvas, example.lesion, whole(canvas.shape))
     sketch_adc = adc_from(painting.b0, painting.dwi, example.b_value)
@@ -147,26 +180,36 @@ def _stack(
     return Stack(
         np.where(lesion, LESION, labels).astype(np.uint8), np.minimum(stacked, 100.0).astype(np.float16),
         (fit.b0_noise, fit.dwi_noise), example.b_value, frame.left_right,
-        np.flatnonzero(lesion.any(axis=(0, 1))),
+        np.flatnonzero(lesion.any(axis=(0, 1))), fit.adc_floor, frame,
     )  # fmt: skip
 
 
 def draw_batch(stacks: Sequence[Stack], size: int, depth: int, rng: np.random.Generator) -> Batch:
     """Draw and augment ``size`` slices (``depth`` 1) or blocks of ``depth`` slices."""
     items = [draw_item(stacks[int(rng.integers(len(stacks)))], depth, rng) for _ in range(size)]
-    labels = torch.stack([item[0] for item in items])
-    images = torch.stack([item[1] for item in items])
-    onehot = torch.nn.functional.one_hot(labels.long(), CLASS_COUNT).movedim(-1, 1).float()
-    noise, b_value = torch.tensor([i[2] for i in items]), torch.tensor([i[3] for i in items])
-    if depth == 1:
-        onehot, images = onehot[..., 0], images[..., 0]
-    return Batch(onehot, images[:, :2], images[:, 2:5], images[:, 5:], noise, b_value)
+    images = together([item.images for item in items], depth)
+    return batch_of(items, depth, images[:, :2], images[:, 2:5], images[:, 5:])
 
 
-def draw_item(
-    stack: Stack, depth: int, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, tuple[float, float], float]:
-    """Classes and images of ``depth`` slices, mirrored half of the time and warped; noise and b-value.
+def batch_of(items: Sequence[Item], depth: int, sketch: Tensor, target: Tensor, grain: Tensor) -> Batch:
+    """The batch of ``items``, with their images told apart."""
+    onehot = torch.nn.functional.one_hot(together([item.labels for item in items], depth).long(), CLASS_COUNT)
+    stacks = [item.stack for item in items]
+    return Batch(
+        onehot.movedim(-1, 1).float(), sketch, target, grain, torch.tensor([s.noise for s in stacks]),
+        torch.tensor([s.b_value for s in stacks]), together([item.scan for item in items], depth),
+        torch.tensor([s.adc_floor for s in stacks]),
+    )  # fmt: skip
+
+
+def together(parts: Sequence[Tensor], depth: int) -> Tensor:
+    """Parts of items put one on the other, slices (``depth`` 1) without their third axis."""
+    stacked = torch.stack(list(parts))
+    return stacked[..., 0] if depth == 1 else stacked
+
+
+def draw_item(stack: Stack, depth: int, rng: np.random.Generator) -> Item:
+    """``depth`` slices of a stack, mirrored half of the time and warped.
 
     The first of the images says where there is any. A head of fewer slices is filled up with empty ones.
     """
@@ -181,18 +224,29 @@ def draw_item(
     if rng.random() < 0.5:
         labels = torch.from_numpy(_MIRROR)[labels.long()].flip(stack.left_right)
         images = images.flip(stack.left_right + 1)
-    labels, images = warped(labels, images, rng)
-    lacking = depth - labels.shape[2]
-    if lacking > 0:
-        labels, images = (torch.nn.functional.pad(array, (0, lacking)) for array in (labels, images))
-    return labels, images, stack.noise, stack.b_value
+    shape = (SCAN_CHANNELS, *labels.shape)
+    if stack.frame is None:
+        noise = rng.standard_normal(shape, np.float32)
+    else:
+        noise = stack.frame.noise(SCAN_CHANNELS, shape[3], rng)
+    lacking = max(depth - shape[3], 0)
+    labels, images, scan = (
+        torch.nn.functional.pad(array, (0, lacking))
+        for array in warped(labels, images, torch.from_numpy(noise), rng)
+    )
+    return Item(labels, images, scan, stack)
 
 
 _MIRROR = np.array([*MIRRORED, LESION], np.uint8)
 
 
-def warped(labels: Tensor, images: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Small in-plane rotation, stretch, shear and shift, the same for all slices (x, y, z)."""
+def warped(
+    labels: Tensor, images: Tensor, noise: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Small in-plane rotation, stretch, shear and shift, the same for all slices (x, y, z).
+
+    ``noise`` goes the same way as the images, because interpolation smooths theirs.
+    """
     angle = rng.uniform(-_ROTATION, _ROTATION)
     zoom = 1.0 + rng.uniform(-_ZOOM, _ZOOM) + rng.uniform(-_ZOOM, _ZOOM, 2)
     shear, shift = rng.uniform(-_SHEAR, _SHEAR), 2.0 * rng.uniform(-_SHIFT, _SHIFT, 2)
@@ -202,12 +256,13 @@ def warped(labels: Tensor, images: Tensor, rng: np.random.Generator) -> tuple[Te
     matrix[0, :, 2] = shift
     slices, (x, y) = labels.shape[2], labels.shape[:2]
     grid = torch.nn.functional.affine_grid(torch.from_numpy(matrix), [1, 1, x, y], align_corners=False)
-    as_channels = images.permute(0, 3, 1, 2).reshape(1, -1, x, y)
-    # Cubic, because linear interpolation would smooth the noise that the network is judged by.
-    moved = torch.nn.functional.grid_sample(as_channels, grid, mode="bicubic", align_corners=False)
-    moved = moved.reshape(images.shape[0], slices, x, y).permute(0, 2, 3, 1).clamp_min(0.0)
+    channels = torch.cat([images, noise]).permute(0, 3, 1, 2).reshape(1, -1, x, y)
+    # Cubic, because linear interpolation would smooth more of the noise that the network is judged by.
+    turned = torch.nn.functional.grid_sample(channels, grid, mode="bicubic", align_corners=False)
+    turned = turned.reshape(-1, slices, x, y).permute(0, 2, 3, 1)
+    moved, scan = turned[: len(images)].clamp_min(0.0), turned[len(images) :]
     plane = labels.permute(2, 0, 1)[None].float()
-    turned = torch.nn.functional.grid_sample(plane, grid, mode="nearest", align_corners=False)
-    new_labels = turned[0].permute(1, 2, 0).to(torch.uint8)
+    classes = torch.nn.functional.grid_sample(plane, grid, mode="nearest", align_corners=False)
+    new_labels = classes[0].permute(1, 2, 0).to(torch.uint8)
     # Cubic overshoot must not leave signal where the sketch is empty.
-    return new_labels, moved * (moved[:1] > 1e-4)
+    return new_labels, moved * (moved[:1] > 1e-4), scan

@@ -107,6 +107,28 @@ class Frame:
         first, second = (_coarser(*sizes) for sizes in self._in_plane(turned.shape))
         return _along_plane(inside, first, second)
 
+    def noise(self, count: int, depth: int, rng: np.random.Generator) -> Array:
+        """White noise of the RAS+ grid as :meth:`forward` brings it here: what a scanner's noise becomes.
+
+        ``count`` fields of ``depth`` slices (count, x, y, depth), float32; standard deviation 1 before, less
+        after, and correlated, where the frame is coarser.
+        """
+        if all(s == 1.0 for s in self.scale):
+            return rng.standard_normal((count, *self.shape[:2], depth), np.float32)
+        native = tuple(self.native_shape[axis] for axis in self.order)
+        first, second = (_coarser(*sizes) for sizes in self._in_plane(native))
+        white = rng.standard_normal((count, depth, *native[:2]), np.float32)
+        return np.ascontiguousarray(np.moveaxis(np.matmul(np.matmul(first, white), second.T), 1, 3))
+
+    @property
+    def noise_kept(self) -> float:
+        """Standard deviation of :meth:`noise`, in the middle of the frame."""
+        if all(s == 1.0 for s in self.scale):
+            return 1.0
+        native = tuple(self.native_shape[axis] for axis in self.order)
+        weights = [np.median(np.square(_coarser(*sizes)).sum(1)) for sizes in self._in_plane(native)]
+        return float(np.sqrt(np.prod(weights)))
+
     def back(self, array: Array) -> Array:
         """A frame array brought to the RAS+ grid, linearly (float32); in plane, edges continue outside."""
         shape = tuple(self.native_shape[axis] for axis in self.order)
@@ -123,7 +145,8 @@ class Frame:
         return [(native[place], self.shape[place], self.scale[place], self.start[place]) for place in (0, 1)]
 
 
-@lru_cache(maxsize=8)
+#: Each training case has its own: about 0.1 MB each.
+@lru_cache(maxsize=256)
 def _coarser(native: int, size: int, scale: float, start: float) -> Array:
     """Matrix (size, native) from RAS+ voxels to the frame's, 0 outside."""
     place = np.arange(size) * scale + start

@@ -23,6 +23,9 @@ _LARGEST = 3.0
 #: Noise on a discriminator's input, annealed to 0 over the training, step by step.
 _INSTANCE_NOISE = 0.1
 
+#: b0 (of white matter) below which an image shows air, and from which on it does not.
+AIR, _TISSUE = 0.08, 0.16
+
 Discriminator = Callable[[Tensor], list[Tensor]]
 
 
@@ -43,12 +46,13 @@ def scaled(images: Tensor) -> Tensor:
     return (images * factors.reshape(1, 3, *([1] * (images.ndim - 2)))).clamp(0.0, _LARGEST)
 
 
-def as_scanned(images: Tensor, batch: Batch, noise: Tensor) -> Tensor:
+def as_scanned(images: Tensor, batch: Batch) -> Tensor:
     """The painted images with the case's grain and Rician noise, and the ADC that follows from them.
 
-    ``noise`` (n, 4, ...) standard normal. The painting itself stays free of both; only the
-    discriminator sees them, so that it judges anatomy and not the lack of noise.
+    The painting itself stays free of both; only the discriminator sees them, so that it judges anatomy
+    and not the lack of noise. As in the case's own images, there is no ADC where b0 is below the floor.
     """
+    noise = batch.scan
     sigma_b0, sigma_dwi = (_broadcast(batch.noise[:, i], images) for i in (0, 1))
     filled = (batch.sketch[:, :1] > 0).to(images.dtype)
     tiny = 1e-8
@@ -57,6 +61,7 @@ def as_scanned(images: Tensor, batch: Batch, noise: Tensor) -> Tensor:
     dwi = torch.sqrt((clean_dwi + sigma_dwi * noise[:, 2:3]) ** 2 + (sigma_dwi * noise[:, 3:]) ** 2 + tiny)
     ratio = torch.log(b0.clamp_min(0.02) / dwi.clamp_min(0.02))
     adc = (ratio / (_broadcast(batch.b_value, images) * 1e-3)).clamp(0.0, 4.0)
+    adc = adc * (b0 > _broadcast(batch.adc_floor, images))
     return torch.cat([b0, adc, dwi], 1) * filled
 
 
@@ -84,9 +89,14 @@ def blurred_by(images: Tensor, amount: float) -> Tensor:
     return images + amount * torch.randn_like(images)
 
 
-def scan_noise(batch: Batch) -> Tensor:
-    """Standard normal noise for :func:`as_scanned`."""
-    return torch.randn(len(batch.sketch), 4, *batch.sketch.shape[2:], device=batch.sketch.device)
+def without_air(images: Tensor) -> Tensor:
+    """Images (n, channels, ...) with b0 first, faded to 0 where b0 is that of air.
+
+    For discriminators: noise, ghosts and the edge of the field of view in air would tell real from fake
+    before anything in the head does, and no generator can change them.
+    """
+    seen = ((images[:, :1] - AIR) / (_TISSUE - AIR)).clamp(0.0, 1.0)
+    return images * seen
 
 
 def adversarial_loss() -> Any:

@@ -14,8 +14,8 @@ from ..boxes import Box, sliced
 from ..geometry import slice_axis
 from ..output import Rendering, effect_of
 from ..physics.canvas import Canvas
-from ..physics.paint import add_noise
-from ..signal import MAXIMUM_ADC, adc_from, dwi_from
+from ..physics.paint import Noise, add_noise
+from ..signal import MAXIMUM_ADC, adc_from, dwi_from, magnitude
 from ..stage import Stage, Step, unheard
 from .frame import Frame
 from .painter import Painter
@@ -119,7 +119,8 @@ class NetworkStage(Stage):
             weight = self.picked(self._weight, slices)
             effect = effect_of((b0, dwi), (bare[0], bare[1]), weight, draw.b_value)
         if self._painter.paints_noise:
-            b0, dwi = np.where(filled, b0, 0.0), np.where(filled, dwi, 0.0)
+            signals = zip((b0, dwi), self._finer_noise(slices), strict=True)
+            b0, dwi = (np.where(filled, magnitude(signal, noise), 0.0) for signal, noise in signals)
             adc = adc_from(b0, dwi, draw.b_value)
         else:
             noise = self._canvas.noise_in(lambda array: self.picked(array, slices))
@@ -128,6 +129,19 @@ class NetworkStage(Stage):
         if self._painter.sampling_steps is not None:
             parameters["sampling_steps"] = self._painter.sampling_steps
         return Rendering(b0 * draw.level, dwi * draw.level, adc, draw.b_value, effect, parameters)
+
+    def _finer_noise(self, slices: Sequence[int] | None) -> Noise:
+        """Of the noise of the map's own grid, what a painting in the frame cannot hold, and beyond the frame.
+
+        Without it noise that is painted comes out interpolated, and smooth, where the map is finer.
+        """
+
+        def finer(array: Array) -> Array:
+            some = self.picked(array, slices)
+            frame = self._frame.of_slices(some.shape[self.axis])
+            return some - frame.back(frame.forward(some))
+
+        return self._canvas.noise_in(finer)
 
     def _bring_up_to_date(self, slices: Sequence[int], exact: bool) -> None:
         for bare in self._versions:

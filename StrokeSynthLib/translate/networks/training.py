@@ -55,7 +55,10 @@ def train(
         depth = 1 if options.dimensions == 2 else _BLOCK
         shapes = [stack.labels.shape for stack in stacks]
         extra = [] if options.condition == "sketch" else [options.condition]
-        key = fingerprint([method.kind, method.painter.config(), steps, size, options.seed, shapes, *extra])
+        key = fingerprint(
+            [method.kind, method.painter.config(), steps, size, options.seed, shapes, *extra],
+            [source.whole for source in (*options.sources, *options.unlabeled_sources)],
+        )
         earlier = _restored(method, out, key, options.resume)
         start = time.monotonic()
         with _kept_when_stopped(method, out, key):
@@ -78,7 +81,7 @@ def train(
         "minutes_limit": options.minutes, "device": device.name,
         "losses": {k: round(v, 5) for k, v in values.items()},
         "parameters": sum(p.numel() for p in method.painter.parameters()),
-        **method.facts(), "network": method.painter.config(),
+        **method.facts(), "network": method.painter.config(), **options.record_of_sources(),
     }  # fmt: skip
     return Trained(method.finished(), record, method.seconds / 60.0)
 

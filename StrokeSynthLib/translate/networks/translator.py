@@ -110,6 +110,7 @@ class NetworkTranslator(DrawingTranslator):
         mask = frame_mask(labels, canvas.filled)
         frame = Frame.around(mask, spacing, self.spacing, self.size, self.painter.multiple)
         noise = torch.tensor([[canvas.draw.b0_noise, canvas.draw.dwi_noise]], dtype=torch.float32)
+        noise *= frame.noise_kept  # the painter was told what is left in the frame
         return NetworkStage(partial(self._generate, seed, noise), self.painter, canvas, frame, effect)
 
     def _generate(
@@ -191,7 +192,7 @@ def train_network(
     with torch.random.fork_rng(devices=[]):
         multiple = kind.new_painter(options).multiple
     stacks = kind.stacks(
-        Material(examples, fits, model, spacing, multiple, options.condition), options, progress
+        Material(examples, fits, model, spacing, multiple, options.condition, options.seed), options, progress
     )
     trained = train(lambda: kind(options, device), stacks, options, device, out, progress)
     record = trained.record | {

@@ -138,6 +138,7 @@ def train_physics(
         "adc_assumed_in": [e.name for e in examples if e.adc_assumed],
         "b0_derived_in": [e.name for e in examples if e.b0_derived],
         "borrowed": dict(model.borrowed),
+        **options.record_of_sources(),
     }
     return save_model(
         out, kind=KIND, config=model.to_config(), training=training, arrays={}, card=_card(model, training)

@@ -20,8 +20,8 @@ from ..networks.losses import (
     instance_noise,
     patch_discriminator,
     scaled,
-    scan_noise,
     with_dwi,
+    without_air,
 )  # fmt: skip
 from ..networks.method import Method, stepped
 from ..options import TranslatorOptions
@@ -77,15 +77,15 @@ class Pix2Pix(Method):
 
     def train_step(self, batch: Batch, used: float) -> dict[str, Tensor]:
         """See :class:`..networks.method.Method`."""
-        noise, blur = scan_noise(batch), instance_noise(used)
+        blur = instance_noise(used)
         with self.device.autocast():
             painted = with_dwi(self.painter(batch.onehot, batch.sketch), batch.b_value)
-        seen = scaled(as_scanned(painted, batch, noise))
+        seen = scaled(without_air(as_scanned(painted, batch)))
 
         def judged(images: Tensor) -> Tensor:
             return torch.cat([blurred_by(images, blur), batch.onehot], 1)
 
-        real = judged(scaled(batch.target))
+        real = judged(scaled(without_air(batch.target)))
         self.discriminator.requires_grad_(True)
         with self.device.autocast():
             judge_loss = discriminator_loss(self.discriminator, self.adversarial, real, judged(seen))

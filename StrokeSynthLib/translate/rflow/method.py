@@ -32,7 +32,7 @@ class RectifiedFlow(Method):
     failures = (
         "Grain and noise are learned with the image: with few steps, of training or of sampling, they are\n"
         "too smooth or speckled. In two dimensions the noise of neighboring slices is independent. On grids\n"
-        "finer than the frame the noise is interpolated and looks smooth."
+        "finer than the frame the finest noise is not painted but put on top."
     )
 
     def __init__(self, options: TranslatorOptions, device: Device) -> None:
@@ -68,7 +68,7 @@ class RectifiedFlow(Method):
         times = self.scheduler.sample_timesteps(image)
         state = self.scheduler.add_noise(image, noise, times)
         with self.device.autocast():
-            conditions = flow.conditions(batch.onehot, batch.sketch, batch.noise)
+            conditions = flow.conditions(batch.onehot, batch.sketch, batch.noise_left)
             velocity = flow.velocity_at(state, conditions, times)
         weight = voxel_weights(batch)
         error = (velocity.float() - (image - noise)).square().mean(1, keepdim=True)

@@ -19,8 +19,8 @@ from ..networks.losses import (
     instance_noise,
     patch_discriminator,
     scaled,
-    scan_noise,
     with_dwi,
+    without_air,
 )  # fmt: skip
 from ..networks.method import Method, stepped
 from ..networks.painter import Painter
@@ -148,26 +148,28 @@ class Spade(Method):
 
     def train_step(self, batch: Batch, used: float) -> dict[str, Tensor]:
         """See :class:`..networks.method.Method`."""
-        noise, blur = scan_noise(batch), instance_noise(used)
-        real = scaled(batch.target)
+        blur, scan = instance_noise(used), scaled(without_air(batch.target))
         with self.device.autocast():
-            mean, log_variance = self.encoder(real)
+            mean, log_variance = self.encoder(scan)
             latent = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
             painted = with_dwi(self.painter(batch.onehot, batch.sketch, latent), batch.b_value)
-        seen = scaled(as_scanned(painted, batch, noise))
+        seen = scaled(without_air(as_scanned(painted, batch)))
 
         def judged(images: Tensor) -> Tensor:
             return torch.cat([blurred_by(images, blur), batch.onehot], 1)
 
+        real = judged(scan)
         self.discriminator.requires_grad_(True)
         with self.device.autocast():
-            on_real, features = self.discriminator(judged(real))
+            on_real, _ = self.discriminator(real)
             on_fake, _ = self.discriminator(judged(seen.detach()))
             judge_loss = hinge_loss(on_real, on_fake)
         stepped(self._optimizers["discriminator"], judge_loss)
         self.discriminator.requires_grad_(False)
         with self.device.autocast():
             on_fake, of_fake = self.discriminator(judged(seen))
+            with torch.no_grad():  # features of one and the same discriminator are compared
+                _, features = self.discriminator(real)
             fooling = fooling_loss(on_fake)
         matching = feature_matching(features, of_fake)
         likeness = image_loss(painted, batch)
