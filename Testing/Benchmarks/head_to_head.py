@@ -13,6 +13,10 @@ Its stages, each in a process of its own on one thread:
 ``utility``   a segmenter on the drawn cases and the database, scored on the test cohort;
 ``score``     images on 20 maps and lesions of the test cohort, against the simulated scans of the same.
 
+Row ``clinical`` is the drawn cases alone. Row ``healthy`` is a control: a database of the same size, drawn by
+the same seed's physics translator, without any lesion, so that what more negatives teach is not credited to
+synthetic lesions.
+
     python -m Testing.Benchmarks.head_to_head --cohorts WORK --work DIR --workers 3 --stage train
     python -m Testing.Benchmarks.head_to_head --cohorts WORK --work DIR --workers 3 --out Testing/Benchmarks
 
@@ -41,7 +45,14 @@ from StrokeSynthLib.translate.registry import TRANSLATORS
 
 #: The row of the clinical cases alone: what synthesis has to beat, and what real against real looks like.
 CLINICAL = "clinical"
+#: The row of the control, and the translator that draws it.
+HEALTHY, PHYSICS = "healthy", "physics"
 STAGES = ("train", "database", "utility", "score")
+#: What is made of a row, over all its stages.
+PIECES = (
+    "training", "database", "images", "scans", "features", "seeds", "picture",
+    "utility clinical", "utility with", "utility only",
+)  # fmt: skip
 #: Channels of the first layer: chosen so that a step costs about the same.
 WIDTHS = {"pix2pix": 16, "spade": 8, "cyclegan": 8, "rflow": 12}
 #: Steps of sampling for the databases.
@@ -49,6 +60,10 @@ SAMPLING_STEPS = {"rflow": 4, "rflow_map": 8}
 #: Behind the kind, in rows whose network sees the map alone, as in the papers; others get a sketch beside it.
 MAP_ALONE = "_map"
 KINDS = (*TRANSLATORS, *(f"{name}{MAP_ALONE}" for name, kind in TRANSLATORS.items() if kind.takes_condition))
+#: Every row.
+ROWS = (CLINICAL, HEALTHY, *KINDS)
+#: Stages of rows that have not all of them.
+_STAGES_OF = {CLINICAL: ("utility", "score"), HEALTHY: ("database", "utility")}
 
 
 def translator_of(kind: str) -> tuple[str, str]:
@@ -98,27 +113,50 @@ class Plan:
     segmenter_steps: int = 1000
     arms: tuple[str, ...] = ("with",)
 
-    def settings(self, piece: str = "") -> dict[str, Any]:
-        """What a piece depends on; all of it without a name."""
+    def channels(self, kind: str) -> int | None:
+        """Channels that a row's network is asked for; None for a row without a network."""
+        name = kind.removesuffix(MAP_ALONE)
+        return (self.width or WIDTHS[name]) if name in WIDTHS else None
+
+    def settings(self, piece: str = "", kind: str = "") -> dict[str, Any]:
+        """What a piece of a row depends on; without a name, what all rows share."""
         settings = {k: v for k, v in asdict(self).items() if k not in ("cohorts", "work", "arms")}
         passed_over = {"": (), "training": _LATER, "database": ("segmenter_steps", "test_each", "maps")}
         score = ("segmenter_steps", "database")
         ignored = ("maps",) if piece.startswith("utility") else passed_over.get(piece, score)
-        return {name: value for name, value in settings.items() if name not in ignored}
+        kept = {name: value for name, value in settings.items() if name not in ignored}
+        channels = self.channels(kind)
+        if channels is not None:
+            kept["channels"] = channels
+            if piece != "training":
+                kept["sampling_steps"] = SAMPLING_STEPS.get(kind)
+        return kept
 
     def piece(self, kind: str, seed: int, name: str) -> Path:
         """Where a piece lies."""
         return self.work / "pieces" / f"{kind}-{seed}-{name.replace(' ', '-')}.json"
 
+    def fits(self, kind: str, seed: int, name: str) -> bool:
+        """Whether a piece that is done was made with these settings."""
+        found: dict[str, Any] = read_json(self.piece(kind, seed, name))
+        return bool(found["settings"] == self.settings(name, kind))
+
     def read(self, kind: str, seed: int, name: str) -> dict[str, Any] | None:
-        """A piece that is done; None where it is not."""
+        """A piece that is done; None where it is not.
+
+        Raises
+        ------
+        SystemExit
+            When it was made with other settings.
+        """
         path = self.piece(kind, seed, name)
         if not path.is_file():
             return None
         content: dict[str, Any] = read_json(path)
-        if content["settings"] != self.settings(name):
+        if not self.fits(kind, seed, name):
             raise SystemExit(
-                f"{path}: made with {content['settings']}, not {self.settings(name)}; use another --work."
+                f"{path}: made with {content['settings']}, not {self.settings(name, kind)}; use another "
+                "--work, or remove it and what it was made from."
             )
         return content["found"]  # type: ignore[no-any-return]
 
@@ -156,8 +194,10 @@ def make_row(plan: Plan, kind: str, seed: int, stage: str) -> bool:
     """The pieces of a row's stage that are missing; whether all are there afterwards."""
     import traceback
 
+    from Testing.Benchmarks.head_to_head_clock import code_state
     from Testing.Benchmarks.head_to_head_row import pieces_of
 
+    code = code_state()  # of the code that runs, before anybody edits it
     whole = True
     for name, function in pieces_of(plan, kind, stage).items():
         if plan.read(kind, seed, name) is not None:
@@ -170,9 +210,16 @@ def make_row(plan: Plan, kind: str, seed: int, stage: str) -> bool:
             print(f"{kind} {seed}: {name} FAILED", flush=True)
             whole = False
             continue
-        write_json(plan.piece(kind, seed, name), {"settings": plan.settings(name), "found": found})
+        settings = plan.settings(name, kind)
+        write_json(plan.piece(kind, seed, name), {"settings": settings, "code": code, "found": found})
         print(f"{kind} {seed}: {name} in {time.monotonic() - started:.0f} s", flush=True)
     return whole
+
+
+def _needs(row: tuple[str, int, str]) -> tuple[str, int]:
+    """The translator that a row writes or reads; one process at a time has it."""
+    kind, seed, _ = row
+    return (PHYSICS if kind == HEALTHY else kind), seed
 
 
 def run_rows(
@@ -185,8 +232,8 @@ def run_rows(
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     while waiting or running:
         while waiting and len(running) < workers:
-            busy = {row[:2] for row in running}
-            free = next((row for row in waiting if row[:2] not in busy), None)
+            busy = {_needs(row) for row in running}
+            free = next((row for row in waiting if _needs(row) not in busy), None)
             if free is None:
                 break  # what is left follows from what runs
             waiting.remove(free)
@@ -220,7 +267,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="of the report (default: WORK)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--stage", nargs="+", choices=(*STAGES, "report"), default=list(STAGES))
-    parser.add_argument("--kinds", nargs="+", choices=[CLINICAL, *KINDS], default=[CLINICAL, *KINDS])
+    parser.add_argument("--kinds", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     for name in _NUMBERS:
         default = getattr(Plan, name)
@@ -249,7 +296,7 @@ def main() -> None:
         for seed in given.seeds
         for stage in given.stage
         for kind in given.kinds
-        if stage != "report" and not (kind == CLINICAL and stage in ("train", "database"))
+        if stage in _STAGES_OF.get(kind, STAGES)
     ]
     run_rows(plan, rows, given.workers, _words(given), report)
     report()

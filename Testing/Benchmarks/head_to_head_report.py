@@ -12,37 +12,49 @@ from StrokeSynthLib.files import write_json, write_text
 from StrokeSynthLib.schema import INTRACRANIAL
 from StrokeSynthLib.study.statistics import Estimate, difference, estimate
 from StrokeSynthLib.translate.registry import TRANSLATORS
-from Testing.Benchmarks.head_to_head import CLINICAL, KINDS, MAP_ALONE, translator_of
+from Testing.Benchmarks.head_to_head import (
+    CLINICAL,
+    HEALTHY,
+    MAP_ALONE,
+    PIECES,
+    ROWS,
+    translator_of,
+)
 from Testing.Benchmarks.small_picture import save_small
 
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
 
-PIECES = (
-    "training", "database", "images", "scans", "features", "seeds", "picture",
-    "utility clinical", "utility with", "utility only",
-)  # fmt: skip
 Rows = dict[str, dict[int, dict[str, Any]]]
 #: Color of the lesion's outline.
 _OUTLINE = (232, 163, 61)
 
 
-def read_rows(plan: Plan) -> Rows:
-    """All pieces that are done, by kind and seed."""
+def read_rows(plan: Plan) -> tuple[Rows, list[str]]:
+    """All pieces that are done, by kind and seed; and what was made with other settings, in words."""
     rows: Rows = {}
-    for kind in (CLINICAL, *KINDS):
+    left_out = []
+    for kind in ROWS:
         seeds = {int(path.name.split("-")[1]) for path in (plan.work / "pieces").glob(f"{kind}-*-*.json")}
         for seed in sorted(seeds):
-            found = {name: piece for name in PIECES if (piece := plan.read(kind, seed, name)) is not None}
-            rows.setdefault(kind, {})[seed] = found
-    return rows
+            found = {}
+            for name in PIECES:
+                if not plan.piece(kind, seed, name).is_file():
+                    continue
+                if plan.fits(kind, seed, name):
+                    found[name] = plan.read(kind, seed, name)
+                else:
+                    left_out.append(f"- {named(kind)}, seed {seed}: {name} was made with other settings.")
+            if found:
+                rows.setdefault(kind, {})[seed] = found
+    return rows, left_out
 
 
 def write_report(plan: Plan, out: Path) -> None:
     """``head_to_head.md``, ``.json`` and ``.png`` in ``out``."""
-    rows = read_rows(plan)
+    rows, left_out = read_rows(plan)
     write_json(out / "head_to_head.json", {"settings": plan.settings(), "rows": _plain(rows)})
-    write_text(out / "head_to_head.md", page(plan, rows))
+    write_text(out / "head_to_head.md", page(plan, rows, left_out))
     draw_picture(plan, rows, out / "head_to_head.png")
 
 
@@ -50,7 +62,7 @@ def _plain(rows: Rows) -> dict[str, Any]:
     return {kind: {str(seed): row for seed, row in seeds.items()} for kind, seeds in rows.items()}
 
 
-def page(plan: Plan, rows: Rows) -> str:
+def page(plan: Plan, rows: Rows, left_out: Sequence[str] = ()) -> str:
     """The report as Markdown."""
     settings = plan.settings()
     lines = [
@@ -103,7 +115,7 @@ def page(plan: Plan, rows: Rows) -> str:
         "paired by seed and "
         "case. Training cases differ between seeds as well.",
         utility(rows),
-        *_failures(plan, rows),
+        *_failures(rows, left_out),
     ]  # fmt: skip
     return "\n\n".join(line for line in lines if line) + "\n"
 
@@ -123,19 +135,23 @@ def _with_scans(rows: Rows) -> Rows:
 def _equation(rows: Rows) -> str:
     """How far DWI is from what b0 and ADC say, in what translators draw."""
     drawing = [
-        kind for kind in rows if kind != CLINICAL and not TRANSLATORS[translator_of(kind)[0]].needs_background
+        kind
+        for kind in rows
+        if kind not in (CLINICAL, HEALTHY) and not TRANSLATORS[translator_of(kind)[0]].needs_background
     ]
     found = [
         value
         for kind in drawing
         for row in rows[kind].values()
-        if (value := value_at(row, "images/signal_equation")) is not None
+        if (value := value_at(row, "images/written_equation")) is not None
     ]
     if not found:
         return ""
     return (
-        "Largest departure of DWI from b0 exp(-b ADC), of all images that translators drew, over their "
-        f"brightest DWI: {max(found):.1e} (where ADC is neither 0 nor above 3.5)."
+        "Largest departure of DWI from b0 exp(-b ADC) in images that were written (b0 and DWI in 12 bits, "
+        "ADC in steps of 0.001) and read again, of all that translators drew, over their brightest DWI: "
+        f"{max(found):.1e} (where ADC is neither 0 nor above 3.5). Before writing there is none: ADC is "
+        "computed from b0 and DWI."
     )
 
 
@@ -251,15 +267,16 @@ def _text(found: Estimate) -> str:
     return found.text(100.0)
 
 
-def _failures(plan: Plan, rows: Rows) -> list[str]:
+def _failures(rows: Rows, left_out: Sequence[str]) -> list[str]:
     """What did not work, in words."""
-    said = [
+    said = list(left_out)
+    said += [
         f"- {named(kind)}, seed {seed}: {row['database']['failed']} Its database was written all the same."
         for kind, seeds in rows.items()
         for seed, row in seeds.items()
         if row.get("database", {}).get("failed")
     ]
-    missing = [kind for kind in KINDS if kind not in rows]
+    missing = [kind for kind in ROWS if kind not in rows]
     if missing:
         said.append(f"- Not run: {', '.join(map(named, missing))}.")
     return ["## Failures", "\n".join(said)] if said else []

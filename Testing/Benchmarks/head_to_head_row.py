@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +16,16 @@ import numpy.typing as npt
 from StrokeSynthLib.cohort.case import Case
 from StrokeSynthLib.cohort.layouts import open_cohort
 from StrokeSynthLib.cohort.load import load_case
-from StrokeSynthLib.errors import StrokeSynthError
+from StrokeSynthLib.cohort.writer import CohortWriter
+from StrokeSynthLib.errors import BadInputError, StrokeSynthError
 from StrokeSynthLib.evaluate import realism
 from StrokeSynthLib.evaluate.agreement import score
 from StrokeSynthLib.evaluate.recoverable import recoverable
-from StrokeSynthLib.files import read_json, write_json
+from StrokeSynthLib.files import read_json
 from StrokeSynthLib.modelfolder import open_model
 from StrokeSynthLib.pipeline.database import DatabaseRecipe, make_database
 from StrokeSynthLib.pipeline.diversity import pairwise_ssim, seed_diversity
-from StrokeSynthLib.progress import ProgressEvent
+from StrokeSynthLib.provenance import record
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.schema import INTRACRANIAL
 from StrokeSynthLib.segment.options import TrainingOptions
@@ -32,7 +34,8 @@ from StrokeSynthLib.translate.options import TranslatorOptions
 from StrokeSynthLib.translate.proposal import Proposer
 from StrokeSynthLib.translate.registry import TRANSLATORS, open_translator, train_translator
 from StrokeSynthLib.translate.translator import Translator
-from Testing.Benchmarks.head_to_head import CLINICAL, SAMPLING_STEPS, WIDTHS, translator_of
+from Testing.Benchmarks.head_to_head import CLINICAL, HEALTHY, PHYSICS, SAMPLING_STEPS, translator_of
+from Testing.Benchmarks.head_to_head_clock import Clock, show
 
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
@@ -51,7 +54,7 @@ _MOST_VALUES = 4000
 
 def pieces_of(plan: Plan, kind: str, stage: str) -> dict[str, Piece]:
     """What a stage of a row consists of, in order."""
-    arms = (CLINICAL,) if kind == CLINICAL else plan.arms
+    arms = {CLINICAL: (CLINICAL,), HEALTHY: ("with",)}.get(kind, plan.arms)
     pieces: dict[str, dict[str, Piece]] = {
         "train": {"training": training},
         "database": {"database": database},
@@ -63,39 +66,9 @@ def pieces_of(plan: Plan, kind: str, stage: str) -> dict[str, Piece]:
     return pieces[stage]
 
 
-def _show(event: ProgressEvent) -> None:
-    if event.total and event.done % max(event.total // 10, 1) == 0:
-        values = {name: round(value, 4) for name, value in event.values.items()}
-        print(event.stage, event.done, event.total, values or "", flush=True)
-
-
 def model_folder(plan: Plan, kind: str, seed: int) -> Path:
     """Where a row's translator lies."""
     return plan.work / "translators" / f"{kind}-{seed}"
-
-
-class _Clock:
-    """CPU seconds of a training, over interruptions."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.before = float(read_json(path)["cpu_s"]) if path.is_file() else 0.0
-        self._started = time.process_time()
-        self._kept = time.monotonic()
-
-    def keep(self) -> None:
-        """Write down what was spent."""
-        now = time.process_time()
-        self.before += now - self._started
-        self._started, self._kept = now, time.monotonic()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.path, {"cpu_s": self.before})
-
-    def show(self, event: ProgressEvent) -> None:
-        """Report, and write down now and then."""
-        _show(event)
-        if time.monotonic() - self._kept > 30:
-            self.keep()
 
 
 def _opened(plan: Plan, kind: str, seed: int) -> Translator:
@@ -107,15 +80,17 @@ def training(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
     name, condition = translator_of(kind)
     options = TranslatorOptions(
         condition=condition, seed=seed, steps=plan.steps, minutes=plan.minutes,
-        width=plan.width or WIDTHS.get(name, TranslatorOptions.width), resume=True, device="cpu", threads=1,
+        width=plan.channels(kind) or TranslatorOptions.width, resume=True, device="cpu", threads=1,
     )  # fmt: skip
     out = model_folder(plan, kind, seed)
-    clock = _Clock(plan.work / "clocks" / f"{kind}-{seed}.json")
+    clock = Clock(plan.work / "clocks" / f"{kind}-{seed}.json")
     if not (out / "model.json").is_file():
         train_translator(name, plan.clinic(seed), out, options, clock.show)
         clock.keep()
-    record = open_model(out).training
-    known = {fact: record[fact] for fact in ("steps", "seconds", "parameters") if fact in record}
+    model = open_model(out)
+    kept = model.training | {"channels": model.config.get("network", {}).get("width")}
+    facts = ("steps", "seconds", "parameters", "batch", "channels")
+    known = {fact: kept[fact] for fact in facts if kept.get(fact) is not None}
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     return known | {"cpu_s": round(clock.before, 1), "megabytes": round(megabytes, 2)}
 
@@ -157,7 +132,7 @@ def images(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
         "histograms": {name: _histograms(made, controls, name) for name in ("dwi", "adc")},
         "paired_ssim": None if _unpaired(kind) else _paired_ssim(made, controls),
         "ms_ssim": _ms_ssim(made, seed),
-        "signal_equation": _signal_equation(made),
+        "written_equation": _written_equation(made),
     } | _lesions(made)  # fmt: skip
 
 
@@ -210,17 +185,27 @@ def _lesion(case: Case) -> Any:
     return case.lesion
 
 
-def _signal_equation(made: Sequence[Case]) -> float:
-    """Largest departure of DWI from b0 exp(-b ADC) over the brightest DWI, where ADC is neither 0 nor cut."""
+def _written_equation(made: Sequence[Case]) -> float:
+    """Largest departure of DWI from b0 exp(-b ADC) over the brightest DWI, in images written and read again.
+
+    Where ADC is neither 0 nor cut. Before writing it says nothing: ADC is computed from the other two.
+    """
     worst = 0.0
-    for case in made:
-        assert case.b0 is not None
-        assert case.adc is not None
-        free = (case.adc.array > 0.01) & (case.adc.array < 3.5) & (case.b0.array > 0)
-        expected = case.b0.array * np.exp(-case.b_value / 1000 * case.adc.array)
-        off = np.abs(case.dwi.array - expected)[free]
-        worst = max(worst, float(off.max(initial=0.0)) / float(case.dwi.array.max()))
-    return round(worst, 5)
+    with TemporaryDirectory() as folder:
+        writer = CohortWriter(Path(folder) / "cases", description={"Name": "signal equation"})
+        for number, case in enumerate(made):
+            writer.write(
+                f"sub-{number:04d}", f"{number:04d}", dwi=case.dwi, adc=case.adc, b0=case.b0, lesion=None,
+                semantic_map=None, b_value=case.b_value, record=record(synthetic=True),
+            )  # fmt: skip
+        writer.finish()
+        for case in map(load_case, open_cohort(writer.out).cases):
+            assert case.b0 is not None
+            free = (case.adc.array > 0.01) & (case.adc.array < 3.5) & (case.b0.array > 0)
+            expected = case.b0.array * np.exp(-case.b_value / 1000 * case.adc.array)
+            off = np.abs(case.dwi.array - expected)[free]
+            worst = max(worst, float(off.max(initial=0.0)) / float(case.dwi.array.max()))
+    return round(worst, 6)
 
 
 def _histograms(made: Sequence[Case], controls: Sequence[Case], channel: str) -> dict[str, float]:
@@ -240,7 +225,7 @@ def _histograms(made: Sequence[Case], controls: Sequence[Case], channel: str) ->
 
 
 def features(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
-    """Distances in two feature spaces, of the shipped segmenter and of texture without training."""
+    """Distances from the simulated scans, in the feature space of every extractor of the audit."""
     made, _ = _drawn(plan, kind, seed)
     controls = [load_case(files) for files in plan.drawn_on()]
     from StrokeSynthLib.evaluate.distances import FeatureSet, distances
@@ -339,23 +324,40 @@ def _database_folder(plan: Plan, kind: str, seed: int) -> Path:
     return plan.work / "databases" / f"{kind}-{seed}"
 
 
+def _model(plan: Plan, kind: str, seed: int) -> Path:
+    """The translator of a row's database; the control's is that of ``physics``, which is made if missing."""
+    if kind == HEALTHY:
+        kind = PHYSICS
+        training(plan, kind, seed)
+    return model_folder(plan, kind, seed)
+
+
 def database(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
-    """The synthetic cases of a segmenter; where lesions cannot be drawn, they are kept, marked."""
+    """The synthetic cases of a segmenter; where lesions cannot be drawn, they are kept, marked.
+
+    The control's have the anatomies, grids and seed of the others, and no lesion.
+    """
     out = _database_folder(plan, kind, seed)
-    model = str(model_folder(plan, kind, seed))
-    recipe = DatabaseRecipe(model, seed=7000 + seed, device="cpu", sampling_steps=SAMPLING_STEPS.get(kind))
-    started = time.process_time()
+    recipe = DatabaseRecipe(
+        str(_model(plan, kind, seed)), seed=7000 + seed, device="cpu",
+        sampling_steps=SAMPLING_STEPS.get(kind),
+    )  # fmt: skip
+    if kind == HEALTHY:
+        recipe = replace(recipe, lesion_free=1.0)
+    clock = Clock(plan.work / "clocks" / f"{kind}-{seed}-database.json")
     failed = ""
     try:
-        make_database(out, plan.database, recipe, resume=True, progress=_show)
+        make_database(out, plan.database, recipe, resume=True, progress=clock.show)
+    except BadInputError:  # of other settings or another model: nothing that could be kept
+        raise
     except StrokeSynthError as error:
         failed = str(error)
-        recipe = replace(recipe, keep_unrecoverable=True)
-        make_database(out.with_name(f"{out.name}-kept"), plan.database, recipe, resume=True, progress=_show)
-        out = out.with_name(f"{out.name}-kept")
+        recipe, out = replace(recipe, keep_unrecoverable=True), out.with_name(f"{out.name}-kept")
+        make_database(out, plan.database, recipe, resume=True, progress=clock.show)
+    clock.keep()
     sheet = read_json(out / "datasheet.json")
     return {
-        "folder": out.name, "failed": failed, "cpu_s": round(time.process_time() - started, 1),
+        "folder": out.name, "failed": failed, "cpu_s": round(clock.before, 1),
         "rejection": sheet["rejection"], "lesion_volume_ml": sheet["lesion_volume_ml"],
     }  # fmt: skip
 
@@ -375,7 +377,7 @@ def _utility(arm: str) -> Piece:
         started = time.process_time()
         out = plan.work / "segmenters" / f"{kind}-{arm}-{seed}"
         if not (out / "model.json").is_file():
-            train_segmenter("unet", clinical, synthetic, out, options, _show)
+            train_segmenter("unet", clinical, synthetic, out, options, show)
         spent = time.process_time() - started
         segmenter = open_segmenter(out, "cpu")
         scores = {}

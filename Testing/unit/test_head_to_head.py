@@ -1,0 +1,121 @@
+"""The head-to-head of translators: what its pieces depend on, its control, what a piece cost, its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from StrokeSynthLib.cohort.layouts import open_cohort
+from StrokeSynthLib.cohort.load import load_case
+from StrokeSynthLib.files import read_json, write_json
+from StrokeSynthLib.modelfolder import open_model
+from StrokeSynthLib.progress import ProgressEvent
+from Testing.Benchmarks import head_to_head, head_to_head_clock, head_to_head_report, head_to_head_row
+from Testing.Benchmarks.head_to_head import CLINICAL, HEALTHY, PHYSICS, Plan
+from Testing.unit import translate_phantom as phantom
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return Plan(tmp_path / "cohorts", tmp_path / "work", cases=2, database=3)
+
+
+def put(plan: Plan, kind: str, seed: int, name: str, found: dict[str, object]) -> None:
+    path = plan.piece(kind, seed, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"settings": plan.settings(name, kind), "found": found})
+
+
+def test_pieces_of_networks_depend_on_width_and_sampling_steps(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("training", "database"):
+        put(plan, "rflow", 0, name, {"cpu_s": 1.0})
+    assert plan.read("rflow", 0, "database") == {"cpu_s": 1.0}
+    monkeypatch.setitem(head_to_head.SAMPLING_STEPS, "rflow", 5)
+    assert plan.read("rflow", 0, "training") is not None
+    with pytest.raises(SystemExit, match="sampling_steps"):
+        plan.read("rflow", 0, "database")
+    monkeypatch.setitem(head_to_head.WIDTHS, "rflow", 99)
+    with pytest.raises(SystemExit, match="channels"):
+        plan.read("rflow", 0, "training")
+
+
+@pytest.mark.parametrize("kind", [CLINICAL, HEALTHY, PHYSICS, "copypaste"])
+def test_pieces_without_a_network_depend_on_neither(plan: Plan, kind: str) -> None:
+    for name in ("training", "database", "images", "utility with"):
+        assert plan.settings(name, kind) == plan.settings(name)
+
+
+def test_the_map_alone_has_its_own_sampling_steps(plan: Plan) -> None:
+    assert plan.settings("images", "rflow_map")["sampling_steps"] == 8
+    assert plan.settings("images", "spade_map")["sampling_steps"] is None
+    assert plan.settings("images", "spade_map")["channels"] == head_to_head.WIDTHS["spade"]
+
+
+def test_pieces_say_what_code_made_them(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_to_head_row, "pieces_of", lambda *_: {"seeds": lambda *_: {"dwi_ssim": 0.5}})
+    assert head_to_head.make_row(plan, PHYSICS, 0, "score")
+    content = read_json(plan.piece(PHYSICS, 0, "seeds"))
+    assert content["code"] == head_to_head_clock.code_state()
+    assert plan.read(PHYSICS, 0, "seeds") == {"dwi_ssim": 0.5}
+
+
+def test_the_control_and_physics_are_never_worked_on_at_once() -> None:
+    assert head_to_head._needs((HEALTHY, 1, "database")) == head_to_head._needs((PHYSICS, 1, "train"))
+    assert head_to_head._needs((HEALTHY, 1, "database")) != head_to_head._needs((PHYSICS, 0, "train"))
+
+
+def test_the_control_has_no_lesion_and_the_anatomies_of_physics(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = phantom.write_cohort(plan.cohorts / "clinic", 2)
+    monkeypatch.setattr(Plan, "clinic", lambda *_: cases)
+    found = head_to_head_row.database(plan, HEALTHY, 0)  # trains physics, which is missing
+    model = head_to_head_row.model_folder(plan, PHYSICS, 0)
+    trained = open_model(model).hash
+    head_to_head_row.training(plan, PHYSICS, 0)
+    head_to_head_row.database(plan, PHYSICS, 0)
+    assert open_model(model).hash == trained
+    assert found["lesion_volume_ml"] is None
+    assert found["rejection"]["cases_with_lesion"] == 0
+    healthy, other = (open_cohort(plan.work / "databases" / f"{kind}-0").cases for kind in (HEALTHY, PHYSICS))
+    assert len(healthy) == len(other) == plan.database
+    ill = 0
+    for first, second in zip(map(load_case, healthy), map(load_case, other), strict=True):
+        assert not first.lesion_ml
+        ill += second.lesion_ml > 0
+        assert first.semantic_map is not None
+        assert second.semantic_map is not None
+        assert (first.semantic_map.array == second.semantic_map.array).all()
+    assert ill
+
+
+def test_cpu_seconds_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = {"cpu": 0.0, "wall": 0.0}
+    monkeypatch.setattr(head_to_head_clock.time, "process_time", lambda: now["cpu"])
+    monkeypatch.setattr(head_to_head_clock.time, "monotonic", lambda: now["wall"])
+    clock = head_to_head_clock.Clock(tmp_path / "clock.json")
+    now |= {"cpu": 20.0, "wall": 40.0}
+    clock.show(ProgressEvent("Making", 1, 3))
+    now |= {"cpu": 25.0, "wall": 45.0}
+    clock.show(ProgressEvent("Making", 2, 3))  # not yet written down again when it is killed
+    now |= {"cpu": 1.0, "wall": 100.0}
+    again = head_to_head_clock.Clock(tmp_path / "clock.json")
+    now |= {"cpu": 8.0}
+    again.keep()
+    assert again.before == pytest.approx(27.0)
+    assert read_json(tmp_path / "clock.json")["cpu_s"] == pytest.approx(27.0)
+
+
+def test_the_report_leaves_out_what_was_made_with_other_settings(plan: Plan) -> None:
+    put(plan, "spade", 0, "training", {"cpu_s": 1.0, "steps": 3})
+    put(plan, "spade", 1, "training", {"cpu_s": 900.0, "steps": 3})
+    path = plan.piece("spade", 1, "training")
+    content = read_json(path)
+    del content["settings"]["channels"]
+    write_json(path, content)
+    rows, left_out = head_to_head_report.read_rows(plan)
+    assert list(rows["spade"]) == [0]
+    assert left_out == ["- spade, seed 1: training was made with other settings."]
