@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .. import RESEARCH_NOTICE, __version__
 from ..evaluate.copies import Match
+from ..evaluate.likeness import alike_slices
 from ..evaluate.verdict import Finding
 from ..files import write_text
 from ..pipeline.audit import Audit
@@ -30,7 +31,8 @@ _DISTRIBUTIONS = (
 )
 _CLOSEST = (
     "The synthetic cases with the strongest evidence, and the real case that each is most like, in standard "
-    "space; detail is what is compared. A mirrored match is shown mirrored."
+    "space: the slice in which they agree most, of the part that is named with its correlation. Detail is "
+    "what is compared. A mirrored match is shown mirrored."
 )
 
 
@@ -99,14 +101,15 @@ def _pairs(audit: Audit) -> list[tuple[str, list[Panel]]]:
 
 def _panels(audit: Audit, match: Match) -> list[Panel]:
     own, other = audit.synthetic[match.case], audit.real[match.reference]
+    both = [measured.standard.channels[match.channel] for measured in (own, other)]
+    turned = both[1].detail[::-1] if match.mirrored else both[1].detail
+    slices = alike_slices(both[0].detail, turned, match.part)
     panels = []
-    for word, measured in (("synthetic", own), ("real", other)):
-        seen = measured.standard.channels[match.channel]
+    for word, measured, seen, number in zip(("synthetic", "real"), (own, other), both, slices, strict=True):
         flip = match.mirrored and measured is other
         limits = {"dwi": (0.0, 2.2), "adc": (0.0, 2.5), "b0": (0.0, 2.5)}[match.channel]
         for kind, array, window in (("", seen.image, limits), ("detail of ", seen.detail, (-2.5, 2.5))):
-            middle = array.shape[2] // 2 + 2
-            image = np.asarray(array[:, :, middle], np.float32)
+            image = np.asarray(array[:, :, number], np.float32)
             title = f"{kind}{word} {measured.name}" if not kind else f"{kind}{word}"
             panels.append(Panel(title, image[::-1] if flip else image, window, {}))
     return [panels[0], panels[2], panels[1], panels[3]]
