@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..cohort.case import Case, CaseFiles
+from ..cohort.identity import identity_of
 from ..cohort.load import load_case
-from ..files import sha256_of
 from ..volume import Volume
 from .agreement import score
 from .features import EXTRACTORS, Described, describe
@@ -69,17 +68,7 @@ def case_hash(files: CaseFiles) -> str:
 
     Names and places do not count: a moved or renamed cohort is the same.
     """
-    parts = [f"synthetic {files.synthetic}"]
-    for role in ("dwi", "adc", "b0", "lesion", "semantic_map"):
-        path: Path | None = getattr(files, role)
-        parts.append(f"{role} {'none' if path is None else sha256_of(path)}")
-    return _digest("\n".join(parts))
-
-
-def _digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()
+    return identity_of(files).whole
 
 
 def measure_case(files: CaseFiles, device: str = "auto", *, with_adc: bool = True) -> Measured:

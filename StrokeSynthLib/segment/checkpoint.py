@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ def resume_folder(out: Path) -> Path:
     return out.with_name(out.name + ".resume")
 
 
-def fingerprint(value: Any) -> str:
-    """Short hash of everything that a training must share with the one it continues."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def fingerprint(options: Any, cases: Sequence[str]) -> str:
+    """Short hashes of what a training must share with the one it continues: options, and content of cases."""
+    return "-".join(
+        hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        for value in (options, list(cases))
+    )
 
 
 def flatten(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -79,10 +82,15 @@ def load_state(out: Path, expected: str) -> tuple[dict[str, Tensor], dict[str, A
     if not folder.exists():
         return None
     facts = read_json(folder / "state.json")
-    if not isinstance(facts, dict) or facts.get("fingerprint") != expected:
+    found = str(facts.get("fingerprint")) if isinstance(facts, dict) else ""
+    if found != expected:
+        same_options = found.partition("-")[0] == expected.partition("-")[0]
+        what = (
+            "on other cases, or their files have changed" if same_options else "with other cases or options"
+        )
         raise BadInputError(
-            f"{folder}: is the state of a training with other cases or options; "
-            "give the same ones, or start again without --resume."
+            f"{folder}: is the state of a training {what}; give the same ones, or start again without "
+            "--resume."
         )
     try:
         return dict(load_file(str(folder / "state.safetensors"))), facts

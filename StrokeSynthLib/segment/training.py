@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cohort.case import CaseFiles
+from ..cohort.identity import identities
 from ..cohort.split import Split, split_by_person
 from ..device import Device, choose_device
 from ..errors import BadInputError, CancelledError
@@ -150,7 +151,8 @@ class _Training:
         self.mark = checkpoint.fingerprint(
             [{**options.record(), "resume": None, "threads": None, "device": None, "minutes": None,
               "workers": None},
-             [e.name for e in self.clinical], [e.name for e in self.synthetic], start.hash if start else ""]
+             [e.name for e in self.clinical], [e.name for e in self.synthetic], start.hash if start else ""],
+            [case.whole for cases in (clinical, synthetic, held_out) for case in identities(cases, progress)],
         )  # fmt: skip
 
     def _with_maps(self, examples: list[Example]) -> list[Example]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +229,24 @@ def test_a_gan_that_was_stopped_ends_with_the_same_weights(material: Material, t
     parts = train_on("wgan", material, out, resumed, silent)
     assert parts.hash == whole.hash
     assert not (tmp_path / "parts.resume").exists()
+
+
+def test_a_gan_is_not_trained_further_on_masks_that_were_corrected(
+    material: Material, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+
+    def stop(event: ProgressEvent) -> None:
+        if event.stage == "Training" and event.done == 1:
+            raise CancelledError("stopped")
+
+    with pytest.raises(CancelledError):
+        train_on("wgan", material, tmp_path / "m", TINY, stop)
+    first, *others = material.lesions
+    corrected = [replace(piece, crop=-piece.crop) for piece in first]
+    resumed = LesionTrainingOptions(**{**vars(TINY), "resume": True})
+    with pytest.raises(BadInputError, match="other masks or options"):
+        train_on("wgan", replace(material, lesions=[corrected, *others]), tmp_path / "m", resumed, silent)
 
 
 # The source

@@ -172,7 +172,20 @@ def fingerprint(kind: str, material: Material, options: LesionTrainingOptions) -
     """Short hash of everything that a training must share with the one it continues."""
     settled = replace(options, minutes=None).record()
     value = [kind, settled, list(material.persons), len(material.pieces)]
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode())
+    for piece in material.pieces:
+        # What is learned from, not only whose it is: masks are corrected and stay under their names.
+        placed = [
+            piece.person,
+            piece.center,
+            piece.extent_mm,
+            piece.volume_ml,
+            piece.mirrored,
+            piece.arteries,
+        ]
+        digest.update(repr(placed).encode())
+        digest.update(np.ascontiguousarray(piece.crop).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _fits() -> dict[str, Fit]:
