@@ -24,12 +24,12 @@ from StrokeSynthLib.evaluate.recoverable import recoverable
 from StrokeSynthLib.files import read_json
 from StrokeSynthLib.modelfolder import open_model
 from StrokeSynthLib.pipeline.database import DatabaseRecipe, make_database
-from StrokeSynthLib.pipeline.diversity import pairwise_ssim, seed_diversity
 from StrokeSynthLib.provenance import record
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.schema import INTRACRANIAL
 from StrokeSynthLib.segment.options import TrainingOptions
 from StrokeSynthLib.segment.registry import open_segmenter, train_segmenter
+from StrokeSynthLib.translate.diversity import pairwise_ssim, seed_diversity
 from StrokeSynthLib.translate.options import TranslatorOptions
 from StrokeSynthLib.translate.proposal import Proposer
 from StrokeSynthLib.translate.registry import TRANSLATORS, open_translator, train_translator
@@ -201,6 +201,7 @@ def _written_equation(made: Sequence[Case]) -> float:
         writer.finish()
         for case in map(load_case, open_cohort(writer.out).cases):
             assert case.b0 is not None
+            assert case.adc is not None
             free = (case.adc.array > 0.01) & (case.adc.array < 3.5) & (case.b0.array > 0)
             expected = case.b0.array * np.exp(-case.b_value / 1000 * case.adc.array)
             off = np.abs(case.dwi.array - expected)[free]
