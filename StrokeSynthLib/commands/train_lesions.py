@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--held-out", type=Path, metavar="FILE",
-        help="text file of people who take no part, one a line (default: the project's own test list)",
+        help="text file of people who take no part, one a line (sub-ID, or the names of their masks); each "
+        "must have a mask in DIR (default: the project's own test list)",
     )  # fmt: skip
     parser.add_argument("--steps", type=shared.positive_whole, metavar="N", help="training steps (wgan)")
     parser.add_argument(

@@ -183,7 +183,8 @@ class MaskFolder:
         self, folder: Path, names: Sequence[str] | None = None, *, vary: bool = True,
         sulcus_mm: float = SULCUS_MM, atlas: TerritoryAtlas | None = None,
     ) -> None:  # fmt: skip
-        self.name = f"masks of {Path(folder).name}"
+        self.folder = Path(folder)
+        self.name = f"masks of {self.folder.name}"
         self.vary = vary
         self.sulcus_mm = sulcus_mm
         self.paths = _mask_files(Path(folder), names)

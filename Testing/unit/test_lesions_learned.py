@@ -10,6 +10,7 @@ import pytest
 
 from StrokeSynthLib.anatomy.anatomy import Anatomy
 from StrokeSynthLib.anatomy.population import PopulationModel
+from StrokeSynthLib.cli import main
 from StrokeSynthLib.errors import BadInputError, CancelledError, StrokeSynthError
 from StrokeSynthLib.lesions.learned.arrangement import Arrangement
 from StrokeSynthLib.lesions.learned.crops import (
@@ -124,6 +125,25 @@ def test_held_out_people_take_no_part(folder: Path, material: Material) -> None:
     with pytest.raises(BadInputError, match="3 usable masks are left"):
         gather(folder, [f"sub-{n:02d}" for n in range(9)])
     assert len(held_out_names()) == 200, "what is held out where nothing else is said"
+
+
+def test_people_are_held_out_by_the_names_of_their_files_too(folder: Path) -> None:
+    found = gather(folder, ["sub-00_lesion.nii.gz", "sub-01_lesion", "sub-02"])
+    assert set(found.persons) == {f"sub-{n:02d}" for n in range(3, 12)}
+
+
+def test_a_name_that_holds_out_nobody_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = tmp_path / "unseen.txt"
+    names.write_text("# people\nsub-00\n01\n02\nsub-03\nsub-99\npatient\n")
+    words = ["train", "lesions", "--masks", folder, "--out", tmp_path / "model", "--held-out", names]
+    assert main([*map(str, words), "--progress", "none"]) == 2
+    said = capsys.readouterr().err
+    assert "--held-out: 4 of its 6 names are of no mask" in said
+    assert "(01, 02, sub-99, ...)" in said
+    assert "such as sub-00" in said
+    assert not (tmp_path / "model").exists()
 
 
 def test_statistics_follow_the_request(material: Material) -> None:

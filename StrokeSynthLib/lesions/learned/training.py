@@ -76,15 +76,16 @@ def gather(masks: Path, held_out: Sequence[str] | None, progress: Progress = sil
     masks
         Folder of masks in standard space.
     held_out
-        People whose masks take no part; the project's test list when None.
+        People whose masks take no part ("sub-1234"), or names of their files; the project's test list when
+        None.
 
     Raises
     ------
     BadInputError
-        When the folder is missing or too few people are left.
+        When the folder is missing, too few people are left, or people to be held out have no mask there.
     """
     folder, atlas = MaskFolder(masks), TerritoryAtlas.load()
-    left_out = set(held_out_names() if held_out is None else held_out)
+    left_out = set(held_out_names()) if held_out is None else _people(held_out, folder)
     paths = [path for path in folder.paths if person_of(path) not in left_out]
     lesions, persons = [], []
     for done, path in enumerate(paths):
@@ -104,6 +105,20 @@ def gather(masks: Path, held_out: Sequence[str] | None, progress: Progress = sil
         )
     reasons = dict(Counter(folder.screening.rejected.values()))
     return Material(lesions, persons, reasons, len(folder.paths) - len(paths))
+
+
+def _people(names: Sequence[str], folder: MaskFolder) -> set[str]:
+    """The people that a list names; a name that holds out nobody is refused, as its mask would be learned."""
+    present = {person_of(path) for path in folder.paths}
+    unknown = [name for name in names if person_of(name) not in present]
+    if unknown:
+        some = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+        raise BadInputError(
+            f"--held-out: {len(unknown)} of its {len(names)} names are of no mask in {folder.folder} "
+            f"({some}); its masks are of people such as {min(present)}: write the names so, or "
+            "leave these lines out."
+        )
+    return {person_of(name) for name in names}
 
 
 def train_lesions(
