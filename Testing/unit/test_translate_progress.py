@@ -152,6 +152,31 @@ def test_a_stopped_flow_takes_no_more_steps(models: dict[str, Path], monkeypatch
     assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPool")], "nobody goes on"
 
 
+@pytest.mark.parametrize("name", ["pix2pix 2D", "rflow 2D"])
+def test_slices_that_are_painted_together_count_each(
+    models: dict[str, Path], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a graphics card, which takes eight at a time: here the processor by another name."""
+    from dataclasses import replace
+
+    from StrokeSynthLib.translate.networks import translator as networks
+
+    alone = open_translator(models[name], "cpu")
+    together = open_translator(models[name], "cpu")
+    for translator, device in ((alone, "cpu"), (together, "cpu:0")):
+        assert isinstance(translator, networks.NetworkTranslator)
+        translator.device = replace(translator.device, name=device, bfloat16=False)
+    monkeypatch.setitem(networks._TOGETHER, "cpu:0", 8)
+    first: list[ProgressEvent] = []
+    second: list[ProgressEvent] = []
+    one = alone.translate(phantom.map_volume(), phantom.lesion_volume(), seed=3, progress=first.append)
+    other = together.translate(phantom.map_volume(), phantom.lesion_volume(), seed=3, progress=second.append)
+    assert second[-1].done == second[-1].total == check_events(first)
+    assert len(second) < len(first), "told together as well"
+    assert [event.done for event in second] == sorted(event.done for event in second)
+    np.testing.assert_allclose(other.dwi.array, one.dwi.array, atol=1e-3 * float(one.dwi.array.max()))
+
+
 def test_preview_tells_the_steps_of_what_is_out_of_date(models: dict[str, Path]) -> None:
     translator = open_translator(models["rflow 2D"], "cpu")
     preview = Preview(translator, phantom.map_volume(), seed=2)
