@@ -1,14 +1,17 @@
 """A training is gone on with on the very files that it was begun on, whatever their names."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from StrokeSynthLib.cohort.case import CaseFiles
 from StrokeSynthLib.cohort.identity import identity_of
 from StrokeSynthLib.errors import BadInputError, CancelledError
+from StrokeSynthLib.lesions.learned.state import load_state, resume_folder, save_state
 from StrokeSynthLib.segment.options import TrainingOptions
 from StrokeSynthLib.segment.registry import train_segmenter
 from StrokeSynthLib.translate.options import TranslatorOptions
@@ -123,3 +126,24 @@ def test_a_segmenter_is_not_trained_further_on_a_mask_that_was_corrected(tmp_pat
     shutil.copy(saved(corrected, tmp_path / "other").lesion, cases[0].lesion)
     with pytest.raises(BadInputError, match=OTHER_CASES):
         train_segmenter("unet", cases, [], tmp_path / "m", replace(options, resume=True))
+
+
+def test_a_state_of_a_lesion_model_survives_a_kill_while_it_is_replaced(tmp_path, monkeypatch):
+    """The old state is moved away before the new one is moved in: between the two there is none."""
+    out, rename, weights = tmp_path / "gan", os.replace, np.arange(3.0)
+    save_state(out, {"weights": weights}, {"fingerprint": "mark", "step": 9})
+
+    def killed(source, place):
+        if Path(place) == resume_folder(out):
+            raise KeyboardInterrupt
+        rename(source, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("StrokeSynthLib.files.os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save_state(out, {"weights": weights}, {"fingerprint": "mark", "step": 10})
+    assert not resume_folder(out).exists()
+    found = load_state(out, "mark")
+    assert found is not None
+    assert found[1]["step"] == 9
+    np.testing.assert_array_equal(found[0]["weights"], weights)

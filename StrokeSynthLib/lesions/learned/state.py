@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInputError
-from ...files import read_json, replacing_folder, write_json
+from ...files import read_json, replacing_folder, restore_folder, write_json
 
 Array = npt.NDArray[Any]
 
@@ -44,6 +44,7 @@ def load_state(out: Path, expected: str) -> tuple[dict[str, Array], dict[str, An
     from safetensors.numpy import load_file
 
     folder = resume_folder(out)
+    restore_folder(folder)
     if not folder.exists():
         return None
     facts = read_json(folder / "state.json")
