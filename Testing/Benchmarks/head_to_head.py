@@ -51,7 +51,7 @@ STAGES = ("train", "database", "utility", "score")
 #: What is made of a row, over all its stages.
 PIECES = (
     "training", "database", "images", "scans", "features", "seeds", "picture",
-    "utility clinical", "utility with", "utility only",
+    "utility clinical", "utility with", "utility only", "empty clinical", "empty with", "empty only",
 )  # fmt: skip
 #: Channels of the first layer: chosen so that a step costs about the same.
 WIDTHS = {"pix2pix": 16, "spade": 8, "cyclegan": 8, "rflow": 12}
@@ -123,7 +123,7 @@ class Plan:
         settings = {k: v for k, v in asdict(self).items() if k not in ("cohorts", "work", "arms")}
         passed_over = {"": (), "training": _LATER, "database": ("segmenter_steps", "test_each", "maps")}
         score = ("segmenter_steps", "database")
-        ignored = ("maps",) if piece.startswith("utility") else passed_over.get(piece, score)
+        ignored = ("maps",) if piece.startswith(("utility", "empty")) else passed_over.get(piece, score)
         kept = {name: value for name, value in settings.items() if name not in ignored}
         channels = self.channels(kind)
         if channels is not None:
@@ -173,6 +173,13 @@ class Plan:
             for files in _cases(folder)[: self.test_each]:
                 found.append(replace(files, name=f"{folder.name.removeprefix('test-')}_{files.name}"))
         return found
+
+    def without_lesion(self) -> list[CaseFiles]:
+        """All test cases without a lesion, more than :meth:`test` has; names are made unique."""
+        everything = replace(self, test_each=sys.maxsize)
+        return [
+            files for files in everything.test() if read_json(sidecar_path(files.dwi))["LesionVolumeMl"] == 0
+        ]
 
     def drawn_on(self) -> list[CaseFiles]:
         """Test cases with a lesion, in turn from each protocol."""

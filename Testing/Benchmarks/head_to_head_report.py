@@ -8,24 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from StrokeSynthLib.files import write_json, write_text
+from StrokeSynthLib.files import read_json, write_json, write_text
+from StrokeSynthLib.pipeline.simulate import LESION_FREE_SHARE
 from StrokeSynthLib.schema import INTRACRANIAL
-from StrokeSynthLib.study.statistics import Estimate, difference, estimate
-from StrokeSynthLib.translate.registry import TRANSLATORS
-from Testing.Benchmarks.head_to_head import (
-    CLINICAL,
-    HEALTHY,
-    MAP_ALONE,
-    PIECES,
-    ROWS,
-    translator_of,
-)
+from Testing.Benchmarks import head_to_head_tables as tables
+from Testing.Benchmarks.head_to_head import CLINICAL, MAP_ALONE, PIECES, ROWS, SAMPLING_STEPS
+from Testing.Benchmarks.head_to_head_tables import Rows, named
 from Testing.Benchmarks.small_picture import save_small
 
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
 
-Rows = dict[str, dict[int, dict[str, Any]]]
 #: Color of the lesion's outline.
 _OUTLINE = (232, 163, 61)
 
@@ -37,234 +30,135 @@ def read_rows(plan: Plan) -> tuple[Rows, list[str]]:
     for kind in ROWS:
         seeds = {int(path.name.split("-")[1]) for path in (plan.work / "pieces").glob(f"{kind}-*-*.json")}
         for seed in sorted(seeds):
-            found = {}
-            for name in PIECES:
-                if not plan.piece(kind, seed, name).is_file():
-                    continue
-                if plan.fits(kind, seed, name):
-                    found[name] = plan.read(kind, seed, name)
-                else:
-                    left_out.append(f"- {named(kind)}, seed {seed}: {name} was made with other settings.")
-            if found:
-                rows.setdefault(kind, {})[seed] = found
+            done = [name for name in PIECES if plan.piece(kind, seed, name).is_file()]
+            fitting = [name for name in done if plan.fits(kind, seed, name)]
+            if fitting:
+                rows.setdefault(kind, {})[seed] = {name: plan.read(kind, seed, name) for name in fitting}
+            if other := [name for name in done if name not in fitting]:
+                left_out.append(
+                    f"- {named(kind)}, seed {seed}: made with other settings, left out: {', '.join(other)}."
+                )
     return rows, left_out
+
+
+def code_states(plan: Plan, rows: Rows) -> dict[str, list[str]]:
+    """By the hash of the sources that made them: which rows' pieces."""
+    found: dict[str, list[str]] = {}
+    for kind, seeds in rows.items():
+        for seed, row in seeds.items():
+            for name in row:
+                code = read_json(plan.piece(kind, seed, name)).get("code", {})
+                of_state = found.setdefault(code.get("sources", "not written down"), [])
+                if kind not in of_state:
+                    of_state.append(kind)
+    return found
 
 
 def write_report(plan: Plan, out: Path) -> None:
     """``head_to_head.md``, ``.json`` and ``.png`` in ``out``."""
     rows, left_out = read_rows(plan)
-    write_json(out / "head_to_head.json", {"settings": plan.settings(), "rows": _plain(rows)})
+    content = {
+        "settings": plan.settings(),
+        "networks": {
+            kind: {"channels": plan.channels(kind), "sampling_steps": SAMPLING_STEPS.get(kind)}
+            for kind in rows
+            if plan.channels(kind)
+        },
+        "code": code_states(plan, rows),
+        "rows": {kind: {str(seed): row for seed, row in seeds.items()} for kind, seeds in rows.items()},
+    }
+    write_json(out / "head_to_head.json", content)
     write_text(out / "head_to_head.md", page(plan, rows, left_out))
     draw_picture(plan, rows, out / "head_to_head.png")
 
 
-def _plain(rows: Rows) -> dict[str, Any]:
-    return {kind: {str(seed): row for seed, row in seeds.items()} for kind, seeds in rows.items()}
-
-
 def page(plan: Plan, rows: Rows, left_out: Sequence[str] = ()) -> str:
-    """The report as Markdown."""
-    settings = plan.settings()
-    lines = [
+    """The report as Markdown; all of it is made here, so that a new one loses nothing."""
+    parts = [
         "# All translators on one simulated clinic",
-        f"{settings['cases']} training cases for each seed, drawn from 200 simulated cases of people "
-        f"1 to 10 with "
-        f"real lesion masks; {len(plan.test())} test cases of people 13 to 15 with masks of the saved "
-        f"list, on all "
-        "seven protocols, one of which the clinic has not. Everything here is about simulated "
-        "images. Networks: "
-        f"{settings['steps']} steps on one thread; {settings['database']} synthetic cases of the "
-        f"shipped population "
-        f"model and procedural lesions (copypaste: of its own cases); segmenters: "
-        f"{settings['segmenter_steps']} "
-        "steps. Where there are several seeds, figures are their means, and brackets the smallest "
-        "and the largest; "
-        "three trainings show no ranking. Networks correct a sketch drawn from the fitted statistics; "
-        f"those called `{named('...' + MAP_ALONE)}` see each class's mean values in its place, the same in "
-        "every image, so nothing that the map does not tell, as in the papers.",
-        "## Training and time",
-        _table(rows, _TIME, without=CLINICAL),
-        "CPU seconds on one thread of a shared machine.",
+        _introduction(plan),
+        "## Networks and time",
+        _OF_NETWORKS,
+        tables.table(tables.with_networks(rows), tables.TIME),
+        tables.cost(rows),
+        f"Trainings ended after {plan.minutes:g} minutes at the latest." if plan.minutes else "",
         "## Realism",
-        f"Images on {settings['maps']} maps and lesions of test cases, against the simulated scans of "
-        f"the same maps. "
-        "Row `clinical`: as many training cases with lesion, which is what real against real looks "
-        "like here (other "
-        "people, lesions and scanners, so not 0). `copypaste` draws on its own cases' anatomies and "
-        "is compared as "
-        "`clinical` is. Histograms: Wasserstein distance by class, mean of the classes without the lesion, "
-        "in units of tissue's median. MMD and FID: features of the shipped segmenter (network) and without "
-        "training (texture).",
-        _table(rows, _REALISM),
-        _equation(rows),
+        f"Images on {plan.maps} maps and lesions of test cases, against the simulated scans of the same. "
+        + _OF_REALISM,
+        tables.table(rows, tables.INTENSITIES, marked=True),
+        _OF_FEATURES,
+        tables.table(rows, tables.FEATURES, marked=True),
+        tables.equation(rows),
         "## Lesions",
-        "Before anything is drawn again: share of images in which the lesion can be told from the "
-        "tissue around "
-        "(recoverable.py), contrast (median inside over median 4 to 12 mm around), "
-        "and what the database then refused.",
-        _table(_with_scans(rows), _LESIONS),
+        _OF_LESIONS,
+        tables.table(tables.with_scans(rows), tables.LESIONS, marked=True),
         "## Diversity",
-        "SSIM between seeds: three images of one map, within the brain (1: the same image). MS-SSIM "
-        "between cases: "
-        "60 pairs, lower is more diverse; `simulated scans` and `clinical` are what real cases have.",
-        _table(_with_scans(rows), _DIVERSITY),
+        _OF_DIVERSITY,
+        tables.table(tables.with_scans(rows), tables.DIVERSITY, marked=True),
         "## Utility",
-        "Dice on the test cases, %, of segmenters trained on the clinical cases and each database: "
-        "mean and 95 % "
-        "interval of a bootstrap over trainings and cases; gain over the clinical cases alone, "
-        "paired by seed and "
-        "case. Training cases differ between seeds as well.",
-        utility(rows),
+        _OF_UTILITY,
+        tables.utility(rows),
         *_failures(rows, left_out),
-    ]  # fmt: skip
-    return "\n\n".join(line for line in lines if line) + "\n"
-
-
-def named(kind: str) -> str:
-    """A row's name for readers."""
-    name, condition = translator_of(kind)
-    return f"{name}, map alone" if condition == "map" else name
-
-
-def _with_scans(rows: Rows) -> Rows:
-    """The rows, and above them the simulated scans of the same maps and lesions."""
-    first = {s: {"images": row["scans"]} for s, row in rows.get(CLINICAL, {}).items() if "scans" in row}
-    return {"simulated scans": first} | rows if first else rows
-
-
-def _equation(rows: Rows) -> str:
-    """How far DWI is from what b0 and ADC say, in what translators draw."""
-    drawing = [
-        kind
-        for kind in rows
-        if kind not in (CLINICAL, HEALTHY) and not TRANSLATORS[translator_of(kind)[0]].needs_background
+        *_code(code_states(plan, rows)),
     ]
-    found = [
-        value
-        for kind in drawing
-        for row in rows[kind].values()
-        if (value := value_at(row, "images/written_equation")) is not None
-    ]
-    if not found:
-        return ""
-    return (
-        "Largest departure of DWI from b0 exp(-b ADC) in images that were written (b0 and DWI in 12 bits, "
-        "ADC in steps of 0.001) and read again, of all that translators drew, over their brightest DWI: "
-        f"{max(found):.1e} (where ADC is neither 0 nor above 3.5). Before writing there is none: ADC is "
-        "computed from b0 and DWI."
-    )
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-Column = tuple[str, str, int]
-#: Heading, path into the row, digits.
-_TIME: tuple[Column, ...] = (
-    ("training, CPU s", "training/cpu_s", 0), ("steps", "training/steps", 0),
-    ("model, MB", "training/megabytes", 1),
-    ("CPU s per volume", "images/seconds_per_volume", 2), ("database, CPU s", "database/cpu_s", 0),
-)  # fmt: skip
-_REALISM: tuple[Column, ...] = (
-    ("histograms DWI", "images/histograms/dwi/*", 3), ("ADC", "images/histograms/adc/*", 3),
-    ("SSIM to the scan, DWI", "images/paired_ssim/dwi", 3), ("ADC", "images/paired_ssim/adc", 3),
-    ("MMD network", "features/network/mmd", 3), ("MMD texture", "features/texture/mmd", 3),
-    ("FID network", "features/network/fid", 1), ("FID texture", "features/texture/fid", 1),
-)  # fmt: skip
-_LESIONS: tuple[Column, ...] = (
-    ("recoverable, share", "images/recoverable", 2), ("AUC DWI", "images/dwi_auc", 2),
-    ("AUC ADC", "images/adc_auc", 2),
-    ("contrast DWI", "images/contrast/dwi_surround", 2), ("contrast ADC", "images/contrast/adc_surround", 2),
-    ("histogram of the lesion, DWI", "images/histograms/dwi/lesion", 3),
-    ("images refused for the database, share", "database/rejection/image_rejection_rate", 3),
-    ("lesions given up", "database/rejection/lesions_given_up", 0),
-)  # fmt: skip
-_DIVERSITY: tuple[Column, ...] = (
-    ("SSIM between seeds, DWI", "seeds/dwi_ssim", 3), ("ADC", "seeds/adc_ssim", 3),
-    ("MS-SSIM between cases", "images/ms_ssim", 3),
-)  # fmt: skip
+def _prose(text: str) -> str:
+    """A paragraph on one line."""
+    return " ".join(text.split())
 
 
-def value_at(row: dict[str, Any], path: str) -> float | None:
-    """A number of a row; ``*`` is the mean of all but the lesion's."""
-    at: Any = row
-    for step in path.split("/"):
-        if at is None:
-            return None
-        at = [v for k, v in at.items() if k != "lesion"] if step == "*" else at.get(step)
-    if isinstance(at, list):
-        at = float(np.mean(at)) if at else None
-    return None if at is None else float(at)
+def _introduction(plan: Plan) -> str:
+    return _prose(f"""
+        {plan.cases} training cases for each seed, drawn from 200 simulated cases of people 1 to 10 with real
+        lesion masks; {len(plan.test())} test cases of people 13 to 15 with masks of the saved list, on all
+        seven protocols, one of which the clinic has not. Everything here is about simulated images.
+        Networks: {plan.steps} steps on one thread; {plan.database} synthetic cases of the shipped population
+        model and procedural lesions (copypaste: of its own cases); segmenters: {plan.segmenter_steps} steps.
+        Where there are several seeds, figures are their means, and brackets the smallest and the largest,
+        left out where these are equal; a cell that rests on fewer seeds than its row says how many (n).
+        Three trainings show no ranking. Networks correct a sketch drawn from the fitted statistics, as
+        `physics` draws it, so their images resemble its images; those called `{named("..." + MAP_ALONE)}`
+        see each class's mean values in its place, the same in every image, so nothing that the map does not
+        tell, as in the papers.
+    """)
 
 
-def _table(rows: Rows, columns: Sequence[Column], without: str = "") -> str:
-    lines = [
-        "| translator | seeds | " + " | ".join(name for name, _, _ in columns) + " |",
-        "| --- " * (len(columns) + 2) + "|",
-    ]
-    for kind, seeds in rows.items():
-        if kind == without:
-            continue
-        found = [
-            [v for row in seeds.values() if (v := value_at(row, path)) is not None] for _, path, _ in columns
-        ]
-        cells = [_cell(values, digits) for values, (_, _, digits) in zip(found, columns, strict=True)]
-        counts = sorted({len(values) for values in found if values})
-        if counts:
-            number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-            lines.append(f"| {named(kind)} | {number} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _cell(values: list[float], digits: int) -> str:
-    if not values:
-        return "-"
-    text = f"{np.mean(values):.{digits}f}"
-    return text if len(values) == 1 else f"{text} [{min(values):.{digits}f}, {max(values):.{digits}f}]"
-
-
-def utility(rows: Rows) -> str:
-    """Dice of every arm, and its gain over the clinical cases alone with the same seeds."""
-    baseline = {
-        seed: row["utility clinical"]
-        for seed, row in rows.get(CLINICAL, {}).items()
-        if "utility clinical" in row
-    }
-    lines = [
-        "| trained on | trainings | Dice, % | gain, points | lesion F1, % | false positives without "
-        "a lesion, ml |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
-    arms = [(CLINICAL, "utility clinical", "clinical cases")]
-    arms += [(k, "utility with", f"clinical and {named(k)}") for k in rows if k != CLINICAL]
-    arms += [(k, "utility only", f"{named(k)} only") for k in rows if k != CLINICAL]
-    for kind, piece, label in arms:
-        done = {seed: row[piece] for seed, row in rows.get(kind, {}).items() if piece in row}
-        if not done:
-            continue
-        gain = "-"
-        both = sorted(set(done) & set(baseline))
-        if kind != CLINICAL and both:
-            gain = _text(difference(_scores(done, both, "dice"), _scores(baseline, both, "dice")))
-        every = sorted(done)
-        cells = [_text(estimate(_scores(done, every, name))) for name in ("dice", "lesion_f1")]
-        empty = estimate(_scores(done, every, "false_positive_ml"))
-        false = f"{empty.mean:.2f}" if np.isfinite(empty.mean) else "-"
-        lines.append(f"| {label} | {len(done)} | {cells[0]} | {gain} | {cells[1]} | {false} |")
-    return "\n".join(lines)
-
-
-def _scores(done: dict[int, Any], seeds: Sequence[int], name: str) -> Any:
-    cases = sorted(done[seeds[0]]["scores"])
-    return np.array(
-        [[v if (v := done[s]["scores"][c][name]) is not None else np.nan for c in cases] for s in seeds],
-        float,
-    )
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _text(found: Estimate) -> str:
-    return found.text(100.0)
+_OF_NETWORKS = _prose("""
+    Width: channels of the first layer of the network that draws; parameters: of the same; batch: slices a
+    step; sampling steps: of those that draw in steps (others draw in one pass). CPU seconds on one thread of
+    a shared machine; what was done twice after an interruption counts twice.
+""")
+_OF_REALISM = _prose("""
+    Row `clinical`: as many training cases with lesion, real against real. It and `copypaste`, which draws on
+    its own cases' anatomies, are of other people, lesions and scanners than the scans they are compared
+    with, the other rows of the same: that these are nearer does not say that they are more real than real
+    cases. Histograms: Wasserstein distance by class, mean of the classes without the lesion, in units of
+    tissue's median.
+""")
+_OF_FEATURES = _prose("""
+    FID and MMD of features of the shipped encoder, of the shipped segmenter (network) and of texture without
+    training. The segmenter's hardly see blur, noise and contrast, texture hardly sees that anatomy is wrong,
+    the encoder sees both (docs/judging.md). MMD may be below zero by chance.
+""")
+_OF_LESIONS = _prose("""
+    Before anything is drawn again: share of images in which the lesion can be told from the tissue around
+    (recoverable.py), contrast (median inside over median 4 to 12 mm around), and what the database then
+    refused. The reference is row `simulated scans`, of the same maps and lesions; `clinical` and `copypaste`
+    have others.
+""")
+_OF_DIVERSITY = _prose("""
+    SSIM between seeds: three images of one map, within the brain (1: the same image). MS-SSIM between cases:
+    60 pairs, lower is more diverse. The reference is row `simulated scans`, of the same maps and lesions;
+    `clinical` and `copypaste` have others.
+""")
+_OF_UTILITY = _prose(f"""
+    Dice on the test cases of segmenters trained on the clinical cases and each database, and its gains,
+    paired by seed and case, in points. Row `healthy` is a control: as many synthetic cases as the others
+    have, drawn by `physics`, all without a lesion (of the other databases some {LESION_FREE_SHARE:.0%} are);
+    what more negatives teach is no gain over it. Training cases differ between seeds as well.
+""")
 
 
 def _failures(rows: Rows, left_out: Sequence[str]) -> list[str]:
@@ -280,6 +174,17 @@ def _failures(rows: Rows, left_out: Sequence[str]) -> list[str]:
     if missing:
         said.append(f"- Not run: {', '.join(map(named, missing))}.")
     return ["## Failures", "\n".join(said)] if said else []
+
+
+def _code(states: dict[str, list[str]]) -> list[str]:
+    """What states of the sources made the pieces: comparisons across them hold what was changed as well."""
+    if not states:
+        return []
+    listed = "; ".join(
+        f"{state if ' ' in state else f'`{state}`'}: {', '.join(map(named, kinds))}"
+        for state, kinds in states.items()
+    )
+    return ["## Code", f"This page is made from pieces; hash of the sources that made these: {listed}."]
 
 
 def _cut(image: Any, brain: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,6 @@ from StrokeSynthLib.cohort.load import load_case
 from StrokeSynthLib.cohort.writer import CohortWriter
 from StrokeSynthLib.errors import BadInputError, StrokeSynthError
 from StrokeSynthLib.evaluate import realism
-from StrokeSynthLib.evaluate.agreement import score
 from StrokeSynthLib.evaluate.recoverable import recoverable
 from StrokeSynthLib.files import read_json
 from StrokeSynthLib.modelfolder import open_model
@@ -27,15 +26,14 @@ from StrokeSynthLib.pipeline.database import DatabaseRecipe, make_database
 from StrokeSynthLib.provenance import record
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.schema import INTRACRANIAL
-from StrokeSynthLib.segment.options import TrainingOptions
-from StrokeSynthLib.segment.registry import open_segmenter, train_segmenter
 from StrokeSynthLib.translate.diversity import pairwise_ssim, seed_diversity
 from StrokeSynthLib.translate.options import TranslatorOptions
 from StrokeSynthLib.translate.proposal import Proposer
 from StrokeSynthLib.translate.registry import TRANSLATORS, open_translator, train_translator
 from StrokeSynthLib.translate.translator import Translator
 from Testing.Benchmarks.head_to_head import CLINICAL, HEALTHY, PHYSICS, SAMPLING_STEPS, translator_of
-from Testing.Benchmarks.head_to_head_clock import Clock, show
+from Testing.Benchmarks.head_to_head_clock import Clock
+from Testing.Benchmarks.head_to_head_utility import database_folder, empty, utility
 
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
@@ -58,7 +56,8 @@ def pieces_of(plan: Plan, kind: str, stage: str) -> dict[str, Piece]:
     pieces: dict[str, dict[str, Piece]] = {
         "train": {"training": training},
         "database": {"database": database},
-        "utility": {f"utility {arm}": _utility(arm) for arm in arms},
+        "utility": {f"utility {arm}": utility(arm) for arm in arms}
+        | {f"empty {arm}": empty(arm) for arm in arms},
         "score": {"images": images, "features": features, "seeds": seeds, "picture": picture},
     }
     if kind == CLINICAL:
@@ -321,10 +320,6 @@ def picture(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
     return {"case": shown.name, "lesion_ml": round(shown.lesion_ml, 2), "images": len(drawn)}
 
 
-def _database_folder(plan: Plan, kind: str, seed: int) -> Path:
-    return plan.work / "databases" / f"{kind}-{seed}"
-
-
 def _model(plan: Plan, kind: str, seed: int) -> Path:
     """The translator of a row's database; the control's is that of ``physics``, which is made if missing."""
     if kind == HEALTHY:
@@ -338,7 +333,7 @@ def database(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
 
     The control's have the anatomies, grids and seed of the others, and no lesion.
     """
-    out = _database_folder(plan, kind, seed)
+    out = database_folder(plan, kind, seed)
     recipe = DatabaseRecipe(
         str(_model(plan, kind, seed)), seed=7000 + seed, device="cpu",
         sampling_steps=SAMPLING_STEPS.get(kind),
@@ -361,35 +356,3 @@ def database(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
         "folder": out.name, "failed": failed, "cpu_s": round(clock.before, 1),
         "rejection": sheet["rejection"], "lesion_volume_ml": sheet["lesion_volume_ml"],
     }  # fmt: skip
-
-
-def _utility(arm: str) -> Piece:
-    """Train a segmenter and score it on the test cohort."""
-
-    def stage(plan: Plan, kind: str, seed: int) -> dict[str, Any]:
-        clinical, synthetic = plan.clinic(seed), []
-        if arm != CLINICAL:
-            folder = _database_folder(plan, kind, seed)
-            kept = folder.with_name(f"{folder.name}-kept")
-            synthetic = list(open_cohort(kept if kept.is_dir() else folder).cases)
-        if arm == "only":
-            clinical, synthetic = synthetic, []
-        options = TrainingOptions(seed=seed, steps=plan.segmenter_steps, device="cpu", threads=1, resume=True)
-        started = time.process_time()
-        out = plan.work / "segmenters" / f"{kind}-{arm}-{seed}"
-        if not (out / "model.json").is_file():
-            train_segmenter("unet", clinical, synthetic, out, options, show)
-        spent = time.process_time() - started
-        segmenter = open_segmenter(out, "cpu")
-        scores = {}
-        for files in plan.test():
-            case = load_case(files)
-            found = segmenter.predict(case.dwi, case.adc)
-            values = asdict(score(_lesion(case).array > 0, found.mask.array > 0, case.dwi.spacing))
-            scores[files.name] = {
-                name: None if not np.isfinite(value) else round(float(value), 5)
-                for name, value in values.items()
-            }
-        return {"cpu_s": round(spent, 1), "cases": len(clinical) + len(synthetic), "scores": scores}
-
-    return stage

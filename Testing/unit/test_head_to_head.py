@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from StrokeSynthLib.cohort.case import CaseFiles
 from StrokeSynthLib.cohort.layouts import open_cohort
 from StrokeSynthLib.cohort.load import load_case
 from StrokeSynthLib.files import read_json, write_json
 from StrokeSynthLib.modelfolder import open_model
 from StrokeSynthLib.progress import ProgressEvent
+from StrokeSynthLib.provenance import sidecar_path
 from Testing.Benchmarks import head_to_head, head_to_head_clock, head_to_head_report, head_to_head_row
 from Testing.Benchmarks.head_to_head import CLINICAL, HEALTHY, PHYSICS, Plan
 from Testing.unit import translate_phantom as phantom
@@ -118,4 +121,23 @@ def test_the_report_leaves_out_what_was_made_with_other_settings(plan: Plan) -> 
     write_json(path, content)
     rows, left_out = head_to_head_report.read_rows(plan)
     assert list(rows["spade"]) == [0]
-    assert left_out == ["- spade, seed 1: training was made with other settings."]
+    assert left_out == ["- spade, seed 1: made with other settings, left out: training."]
+
+
+def test_what_is_marked_without_a_lesion_is_scored_on_every_such_case(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = ("b0", "adc", "lesion", "map")
+    lesions = (1.0, 0.0, 2.0, 0.0, 0.0)
+    for seed, ml in enumerate(lesions):
+        files = phantom.write_case(plan.cohorts / "test-1" / f"sub-{seed}", seed, parts=parts)
+        write_json(sidecar_path(files.dwi), {"LesionVolumeMl": ml})
+    cases = [phantom_files(plan.cohorts / "test-1" / f"sub-{seed}") for seed in range(len(lesions))]
+    monkeypatch.setattr(head_to_head, "_cases", lambda _: tuple(cases))
+    few = replace(plan, test_each=2)
+    assert [files.name for files in few.test()] == ["1_sub-0", "1_sub-1"]
+    assert [files.name for files in few.without_lesion()] == ["1_sub-1", "1_sub-3", "1_sub-4"]
+
+
+def phantom_files(folder: Path) -> CaseFiles:
+    return CaseFiles(folder.name, folder.name, folder / "dwi.nii.gz", folder / "adc.nii.gz", None, None, None)
