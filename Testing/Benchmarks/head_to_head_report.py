@@ -12,7 +12,7 @@ from StrokeSynthLib.files import read_json, write_json, write_text
 from StrokeSynthLib.pipeline.simulate import LESION_FREE_SHARE
 from StrokeSynthLib.schema import INTRACRANIAL
 from Testing.Benchmarks import head_to_head_tables as tables
-from Testing.Benchmarks.head_to_head import CLINICAL, MAP_ALONE, PIECES, ROWS, SAMPLING_STEPS
+from Testing.Benchmarks.head_to_head import CLINICAL, HEALTHY, MAP_ALONE, PIECES, ROWS, SAMPLING_STEPS
 from Testing.Benchmarks.head_to_head_tables import Rows, named
 from Testing.Benchmarks.small_picture import save_small
 
@@ -74,13 +74,14 @@ def write_report(plan: Plan, out: Path) -> None:
 
 def page(plan: Plan, rows: Rows, left_out: Sequence[str] = ()) -> str:
     """The report as Markdown; all of it is made here, so that a new one loses nothing."""
+    drawn = {kind: seeds for kind, seeds in rows.items() if kind != HEALTHY}
     parts = [
         "# All translators on one simulated clinic",
         _introduction(plan),
         "## Networks and time",
         _OF_NETWORKS,
         tables.table(tables.with_networks(rows), tables.TIME),
-        tables.cost(rows),
+        " ".join(said for said in (tables.cost(rows), tables.sampling(rows)) if said),
         f"Trainings ended after {plan.minutes:g} minutes at the latest." if plan.minutes else "",
         "## Realism",
         f"Images on {plan.maps} maps and lesions of test cases, against the simulated scans of the same. "
@@ -91,12 +92,13 @@ def page(plan: Plan, rows: Rows, left_out: Sequence[str] = ()) -> str:
         tables.equation(rows),
         "## Lesions",
         _OF_LESIONS,
-        tables.table(tables.with_scans(rows), tables.LESIONS, marked=True),
+        tables.table(tables.with_scans(drawn), tables.LESIONS, marked=True),
         "## Diversity",
         _OF_DIVERSITY,
         tables.table(tables.with_scans(rows), tables.DIVERSITY, marked=True),
         "## Utility",
         _OF_UTILITY,
+        tables.without_lesion(rows),
         tables.utility(rows),
         *_failures(rows, left_out),
         *_code(code_states(plan, rows)),

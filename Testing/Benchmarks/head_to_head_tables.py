@@ -151,6 +151,19 @@ def cost(rows: Rows) -> str:
     )
 
 
+def sampling(rows: Rows) -> str:
+    """Where networks draw with other numbers of steps than they would by themselves."""
+    from StrokeSynthLib.translate.rflow.flow import FlowOptions
+
+    own = FlowOptions().steps
+    said = [
+        f"`{named(kind)}` draws with {steps} sampling steps here, by itself with {own}."
+        for kind, steps in SAMPLING_STEPS.items()
+        if kind in rows and steps != own
+    ]
+    return " ".join(said)
+
+
 def equation(rows: Rows) -> str:
     """How far DWI is from what b0 and ADC say, in what translators draw."""
     found = [
@@ -189,8 +202,8 @@ def utility(rows: Rows) -> str:
         over_control = _gain(done, control) if added else "-"
         every = sorted(done)
         dice, f1 = (estimate(_scores(done, every, name)).text(100.0) for name in ("dice", "lesion_f1"))
-        false = estimate(_scores(done, every, "false_positive_ml")).text(1.0, 2)
-        cells = [label, str(len(done)), dice, over_clinical, over_control, f1, false]
+        empty = _scored(rows, kind, piece.replace("utility", "empty"))
+        cells = [label, str(len(done)), dice, over_clinical, over_control, f1, _marked(empty, len(done))]
         groups[len(done) == 1].append("| " + " | ".join(cells) + " |")
     parts = []
     for single, lines in groups.items():
@@ -200,10 +213,11 @@ def utility(rows: Rows) -> str:
 
 
 def _heading(single: bool) -> list[str]:
-    over = "cases only: holds no variance between trainings" if single else "over trainings and cases"
-    said = "One training" if single else "Several trainings"
+    said = "One training, 95 % intervals over cases only: they hold no variance between trainings:"
+    if not single:
+        said = "Several trainings, 95 % intervals over trainings and cases:"
     return [
-        f"{said}, 95 % intervals {over}:\n",
+        f"{said}\n",
         "| trained on | trainings | Dice, % | gain over clinical | gain over clinical and healthy "
         "| lesion F1, % | false positives without a lesion, ml |",
         "| --- " * 7 + "|",
@@ -222,6 +236,31 @@ def _gain(done: dict[int, Any], against: dict[int, Any]) -> str:
     found: Estimate = difference(_scores(done, both, "dice"), _scores(against, both, "dice"))
     fewer = f" (n={len(both)}{': cases only' if len(both) == 1 else ''})" if len(both) < len(done) else ""
     return found.text(100.0) + fewer
+
+
+def _marked(done: dict[int, Any], trainings: int) -> str:
+    """Volume that is marked in examinations without a lesion (ml)."""
+    if not done:
+        return "-"
+    fewer = f" (n={len(done)})" if len(done) < trainings else ""
+    return estimate(_scores(done, sorted(done), "false_positive_ml")).text(1.0, 2) + fewer
+
+
+def without_lesion(rows: Rows) -> str:
+    """How many examinations false positives are of."""
+    counts = {
+        len(piece["scores"])
+        for seeds in rows.values()
+        for row in seeds.values()
+        for name, piece in row.items()
+        if name.startswith("empty")
+    }
+    if not counts:
+        return ""
+    return (
+        f"False positives: in the {max(counts)} examinations of the test cohort that have no lesion, most of "
+        "which are not among the test cases above."
+    )
 
 
 def _scores(done: dict[int, Any], seeds: Sequence[int], name: str) -> Any:

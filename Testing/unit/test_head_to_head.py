@@ -15,6 +15,7 @@ from StrokeSynthLib.modelfolder import open_model
 from StrokeSynthLib.progress import ProgressEvent
 from StrokeSynthLib.provenance import sidecar_path
 from Testing.Benchmarks import head_to_head, head_to_head_clock, head_to_head_report, head_to_head_row
+from Testing.Benchmarks import head_to_head_tables as tables
 from Testing.Benchmarks.head_to_head import CLINICAL, HEALTHY, PHYSICS, Plan
 from Testing.unit import translate_phantom as phantom
 
@@ -141,3 +142,72 @@ def test_what_is_marked_without_a_lesion_is_scored_on_every_such_case(
 
 def phantom_files(folder: Path) -> CaseFiles:
     return CaseFiles(folder.name, folder.name, folder / "dwi.nii.gz", folder / "adc.nii.gz", None, None, None)
+
+
+def scored(*dice: float, **others: float) -> dict[str, object]:
+    scores = {f"case-{n}": {"dice": v, "lesion_f1": v} | others for n, v in enumerate(dice)}
+    return {"scores": scores}
+
+
+def test_cells_of_fewer_seeds_than_their_row_say_how_many() -> None:
+    rows: tables.Rows = {
+        "spade": {
+            0: {"training": {"cpu_s": 800.0, "steps": 5, "parameters": 126000, "channels": 5, "batch": 4}},
+            1: {"training": {"cpu_s": 900.0, "steps": 5}, "database": {"cpu_s": 70.0}},
+        },
+        CLINICAL: {0: {"images": {"ms_ssim": 0.2}}},
+    }
+    lines = tables.table(tables.with_networks(rows), tables.TIME).splitlines()
+    assert lines[2] == (
+        "| spade | 2 | 5 (n=1) | 4 (n=1) | 126 (n=1) | 5 | - | 850 [800, 900] | - | - | 70 (n=1) |"
+    )
+    assert len(lines) == 3
+
+
+def test_rows_of_other_people_say_so_and_the_scans_are_the_reference() -> None:
+    rows: tables.Rows = {
+        CLINICAL: {0: {"images": {"recoverable": 0.85}, "scans": {"recoverable": 1.0}}},
+        PHYSICS: {0: {"images": {"recoverable": 0.9}}},
+        "copypaste": {0: {"images": {"recoverable": 0.95}}},
+    }
+    lines = tables.table(tables.with_scans(rows), tables.LESIONS[:1], marked=True).splitlines()[2:]
+    assert lines == [
+        "| simulated scans | 1 | 1.00 |",
+        "| clinical (other people) | 1 | 0.85 |",
+        "| physics | 1 | 0.90 |",
+        "| copypaste (other people) | 1 | 0.95 |",
+    ]
+
+
+def test_one_training_has_a_table_of_its_own_that_says_what_its_intervals_lack() -> None:
+    rows: tables.Rows = {
+        CLINICAL: {s: {"utility clinical": scored(0.4, 0.5)} for s in (0, 1)},
+        HEALTHY: {s: {"utility with": scored(0.5, 0.6)} for s in (0, 1)},
+        PHYSICS: {s: {"utility with": scored(0.6, 0.7)} for s in (0, 1, 2)},
+        "spade": {1: {"utility with": scored(0.3, 0.4), "empty with": scored(1.0, false_positive_ml=2.5)}},
+    }
+    several, single = tables.utility(rows).split("\n\nOne training")
+    assert single.startswith(", 95 % intervals over cases only: they hold no variance between trainings:")
+    assert "spade" not in several
+    assert "physics" not in single
+    healthy, physics = several.splitlines()[5:7]
+    assert healthy.split("|")[4:6] == [" 10.0 [10.0, 10.0] ", " - "]
+    assert physics.split("|")[4:6] == [" 20.0 [20.0, 20.0] (n=2) ", " 10.0 [10.0, 10.0] (n=2) "]
+    assert single.splitlines()[-1].split("|")[4:6] == [" -10.0 [-10.0, -10.0] ", " -20.0 [-20.0, -20.0] "]
+    assert single.splitlines()[-1].endswith("| 2.50 [2.50, 2.50] |")
+    assert "in the 1 examinations" in tables.without_lesion(rows)
+
+
+def test_what_networks_cost_is_said() -> None:
+    rows: tables.Rows = {
+        "pix2pix": {0: {"training": {"cpu_s": 500.0, "steps": 7}}},
+        "cyclegan_map": {0: {"training": {"cpu_s": 1000.0, "steps": 7}}},
+        PHYSICS: {0: {"training": {"cpu_s": 40.0}}},
+    }
+    said = tables.cost(rows)
+    assert "equal steps, not equal CPU seconds" in said
+    assert "from 500 (pix2pix) to 1000 s (cyclegan, map alone), a factor of 2.0" in said
+    rows["pix2pix"][0]["training"]["steps"] = 6
+    assert "neither equal steps" in tables.cost(rows)
+    assert tables.sampling(rows) == ""
+    assert "`rflow` draws with 4 sampling steps here" in tables.sampling({"rflow": {}})
