@@ -153,13 +153,16 @@ def cost(rows: Rows) -> str:
 
 def sampling(rows: Rows) -> str:
     """Where networks draw with other numbers of steps than they would by themselves."""
+    asked = {kind: steps for kind, steps in SAMPLING_STEPS.items() if kind in rows}
+    if not asked:
+        return ""
     from StrokeSynthLib.translate.rflow.flow import FlowOptions
 
     own = FlowOptions().steps
     said = [
         f"`{named(kind)}` draws with {steps} sampling steps here, by itself with {own}."
-        for kind, steps in SAMPLING_STEPS.items()
-        if kind in rows and steps != own
+        for kind, steps in asked.items()
+        if steps != own
     ]
     return " ".join(said)
 
