@@ -42,8 +42,9 @@ _OF_MAP = {
     "Labels": "dseg.tsv",
     "Description": "Tissue classes, without the lesion.",
 }
-# Settings that may change when a cohort is extended.
+# What may change when a cohort is extended, and among its settings.
 _MAY_CHANGE = {"Name", "cases", "Cases"}
+_SETTINGS_MAY_CHANGE = {"keep_unrecoverable"}
 
 
 class CohortWriter:
@@ -188,7 +189,11 @@ class CohortWriter:
             if before.get(key) != self._description.get(key):
                 old, new = before.get(key), self._description.get(key)
                 if isinstance(old, dict) and isinstance(new, dict):
-                    key = next(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+                    names = sorted({*old, *new} - _SETTINGS_MAY_CHANGE)
+                    changed = [name for name in names if old.get(name) != new.get(name)]
+                    if not changed:
+                        continue
+                    key = changed[0]
                     old, new = old.get(key), new.get(key)
                 raise BadInputError(
                     f"{self.out}: holds a cohort made with {key} {old}, now it is {new}; choose another "

@@ -65,7 +65,8 @@ def _what(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--keep-unrecoverable", action="store_true",
-        help="write cases whose lesion cannot be seen, marked, instead of drawing them again",
+        help="write a case of which no try shows its lesion, marked, instead of ending there; can be added "
+        "with --resume",
     )  # fmt: skip
 
 

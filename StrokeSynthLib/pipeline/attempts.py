@@ -4,7 +4,9 @@
    the same map and lesion are drawn again with another seed, :data:`IMAGES` times in all.
 2. When none of them shows it, another lesion is drawn for the same anatomy, :data:`LESIONS` times in all. A
    lesion that vanishes on the grid of the image is drawn anew at once.
-3. When that does not help either, the case fails, and says how often what was tried.
+3. When that does not help either, the case fails, and says how often what was tried; or its first image is
+   kept, marked, where that was asked for (:attr:`Attempts.keep_unrecoverable`). That changes no other case,
+   so it can be asked for when a database that has met such a case is gone on with.
 
 The same lesion comes first so that faint and small lesions stay in the database as far as the translator can
 draw them. Every try goes into the case's record. Seeds follow from the case's number alone.
@@ -19,6 +21,7 @@ from typing import Any
 
 from ..errors import BadInputError, StrokeSynthError
 from ..evaluate.recoverable import recoverable
+from ..lesions.lesion import LesionRequest
 from ..randomness import generator
 from ..translate.translator import SyntheticImages, Translator
 from .scenes import Place, Scene, request_record
@@ -40,12 +43,15 @@ class Drawn:
         What the lesion was asked for; None for a case without one.
     tries
         Every image that was tested and every lesion that could not be placed, in order, one mapping each.
+    recovered
+        Whether the image shows its lesion; False for one that was kept all the same. True without a lesion.
     """
 
     scene: Scene
     images: SyntheticImages
     request: Mapping[str, Any] | None
     tries: tuple[Mapping[str, Any], ...]
+    recovered: bool = True
 
     @property
     def images_refused(self) -> int:
@@ -55,7 +61,8 @@ class Drawn:
     @property
     def lesions_refused(self) -> int:
         """Lesions that were given up for another one."""
-        return max((int(t["lesion"]) for t in self.tries), default=1) - 1
+        kept = [t for t in self.tries if t.get("kept")] or self.tries
+        return max((int(t["lesion"]) for t in kept), default=1) - 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Attempts:
     seed
         Of the database.
     keep_unrecoverable
-        Keep the first image whatever it shows; its record says what the test found.
+        Keep the first image of a case of which no try shows its lesion; it is marked "kept" among the tries.
     """
 
     translator: Translator
@@ -85,13 +92,14 @@ class Attempts:
         Raises
         ------
         StrokeSynthError
-            When no try shows its lesion.
+            When no try shows its lesion, and that is not to be kept or no image could be drawn at all.
         """
         if lesion_free:
             rng = generator(self.seed, "database image", number)
             scene = place.scene(None, rng)
             return Drawn(scene, self._images(scene, int(rng.integers(2**31))), None, ())
         tries: list[dict[str, Any]] = []
+        first: tuple[Scene, SyntheticImages, LesionRequest, dict[str, Any]] | None = None
         for turn in range(1, LESIONS + 1):
             rng = generator(self.seed, "database image", number, turn)
             request = self.wishes.draw(rng)
@@ -111,11 +119,17 @@ class Attempts:
                 found = recoverable(images.dwi, images.adc, scene.semantic_map, scene.lesion)
                 volume = round(float((scene.lesion.array > 0).sum()) * scene.lesion.grid.voxel_ml, 4)
                 tries.append({"lesion": turn, "image": image, "volume_ml": volume} | found.record())
-                if found.recovered or self.keep_unrecoverable:
+                if found.recovered:
                     return Drawn(scene, images, request_record(request), tuple(tries))
+                if first is None and self.keep_unrecoverable:
+                    first = scene, images, request, tries[-1]
                 if scene.images is not None:
                     break  # finished images: only another scene gives others
-        raise StrokeSynthError(_failure(number, tries))
+        if first is None:
+            raise StrokeSynthError(_failure(number, tries))
+        scene, images, request, entry = first
+        entry["kept"] = True
+        return Drawn(scene, images, request_record(request), tuple(tries), recovered=False)
 
     def _images(self, scene: Scene, seed: int) -> SyntheticImages:
         if scene.images is not None:
@@ -126,8 +140,11 @@ class Attempts:
 def _failure(number: int, tries: list[dict[str, Any]]) -> str:
     reasons = Counter(str(t["reason"]) for t in tries)
     listed = "; ".join(f"{count} x {reason.rstrip('.')}" for reason, count in reasons.most_common(3))
+    said = f"case {number}: none of {len(tries)} tries shows the lesion that was asked for ({listed}); "
+    if not any("image" in t for t in tries):
+        return said + "no image could be drawn: ask for larger lesions, or for other places."
     return (
-        f"case {number}: none of {len(tries)} tries shows the lesion that was asked for ({listed}); train "
-        "the translator longer or on more cases, ask for larger lesions, or write such cases all the same, "
-        "marked, with --keep-unrecoverable."
+        said
+        + "go on with --resume --keep-unrecoverable, which writes such cases all the same, marked, or begin "
+        "again with a translator that was trained longer or on more cases, or with larger lesions."
     )

@@ -58,7 +58,8 @@ class DatabaseRecipe:
     wishes
         What lesions are asked for.
     keep_unrecoverable
-        Write cases whose lesion cannot be seen, marked, rather than draw them again.
+        Write a case of which no try shows its lesion, marked, rather than end there. It changes no other case
+        and so is no part of :meth:`description`: it may be asked for when a database is gone on with.
     sampling_steps
         Of a translator that draws in steps; None for its own number.
     """
@@ -80,7 +81,6 @@ class DatabaseRecipe:
         named = {
             "maps": self.maps.name if self.maps else None,
             "wishes": self.wishes.description() or None,
-            "keep_unrecoverable": self.keep_unrecoverable or None,
             "sampling_steps": self.sampling_steps,
         }
         return {
@@ -176,7 +176,8 @@ class DatabaseRecipe:
             synthetic=True, Kind="synthetic", Seed=self.seed, Number=number,
             Grid=grid_record(images.dwi.grid), Anatomy=dict(scene.anatomy), Requested=drawn.request,
             Lesion=dict(scene.origin),
-            Tries=[dict(t) for t in drawn.tries] or None, Translation=dict(images.record),
+            Tries=[dict(t) for t in drawn.tries] or None, LesionRecovered=None if drawn.recovered else False,
+            Translation=dict(images.record),
             **{name: images.record.get(name) for name in _LIFTED},
         )  # fmt: skip
         return MadeCase(
@@ -186,6 +187,7 @@ class DatabaseRecipe:
                 "without a lesion": int(not scene.lesion.array.any()),
                 "images drawn again": drawn.images_refused,
                 "lesions given up": drawn.lesions_refused,
+                "kept though their lesion cannot be seen": int(not drawn.recovered),
             },
         )  # fmt: skip
 

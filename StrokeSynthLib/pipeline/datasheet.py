@@ -9,7 +9,7 @@ Datasets", 2021. Three files lie beside the cases (and in ``.bidsignore``): ``da
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,13 +87,19 @@ class _Sums:
         self.counts["images tested"] += len(tested)
         self.counts["images refused"] += sum(not t["recovered"] for t in tested)
         self.counts["first image kept"] += len(tries) == 1
-        self.counts["kept though not recovered"] += not tries[-1]["recovered"]
-        last = tries[-1]["lesion"]
+        kept = _kept(tries)
+        self.counts["kept though not recovered"] += not kept["recovered"]
+        last = kept["lesion"]
         self.counts["lesions given up"] += last - 1
         self.given_up_ml += [t["volume_ml"] for t in tested if t["lesion"] < last and t["image"] == 1]
         self.reasons.update(_short(str(t["reason"])) for t in tries if not t["recovered"])
-        if tries[-1].get("dwi_auc") is not None:
-            self.dwi_auc.append(tries[-1]["dwi_auc"])
+        if kept.get("dwi_auc") is not None:
+            self.dwi_auc.append(kept["dwi_auc"])
+
+
+def _kept(tries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The try that the case shows: the last, or the first image where none shows the lesion."""
+    return next((t for t in tries if t.get("kept")), tries[-1])
 
 
 def write_datasheet(out: Path, model: str | Path, lesions: Path | None = None) -> dict[str, Any]:
@@ -137,6 +143,9 @@ def _content(
     translator = _model_entry(model)
     count = sums.counts
     settings = dict(description.get("Settings", {}))
+    if count["kept though not recovered"]:
+        # Said by the cases, as it may have been asked for when the database was gone on with.
+        settings["keep_unrecoverable"] = True
     return {
         "synthetic": True,
         "software": f"StrokeSynth {__version__}",
@@ -206,7 +215,7 @@ def _sidecars(out: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _row(name: str, content: Mapping[str, Any]) -> list[str]:
     lesion, tries = content.get("Lesion") or {}, content.get("Tries") or []
-    last = tries[-1] if tries else {}
+    last = _kept(tries) if tries else {}
     translation = content.get("Translation") or {}
     parents = translation.get("Parents") or {}
     asked = content.get("Requested")

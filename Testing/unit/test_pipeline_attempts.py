@@ -75,15 +75,39 @@ def test_the_same_lesion_is_drawn_again_with_new_seeds_before_another_is_taken()
 
 def test_it_ends_with_the_reason_when_no_try_helps() -> None:
     translator = Fickle(from_call=10**9)
-    with pytest.raises(StrokeSynthError, match=r"case 7: none of 18 tries .*18 x not brighter.*--keep-unr"):
+    with pytest.raises(
+        StrokeSynthError, match=r"case 7: none of 18 tries .*18 x not brighter.*--resume --keep-unr"
+    ):
         attempts(translator).draw(7, Room(), lesion_free=False)
     assert len(translator.seeds) == IMAGES * LESIONS == 18
 
 
-def test_asked_to_keep_them_it_keeps_the_first_and_says_so() -> None:
+def test_asked_to_keep_them_it_keeps_the_first_when_no_try_helps_and_says_so() -> None:
     drawn = attempts(translator := Fickle(from_call=10**9), keep=True).draw(1, Room(), lesion_free=False)
-    assert len(translator.seeds) == 1
-    assert drawn.tries[-1]["recovered"] is False
+    assert len(translator.seeds) == len(drawn.tries) == IMAGES * LESIONS
+    assert not drawn.recovered
+    assert [number for number, t in enumerate(drawn.tries) if t.get("kept")] == [0]
+    assert drawn.scene.origin["draw"] == 1
+    assert (drawn.images_refused, drawn.lesions_refused) == (IMAGES * LESIONS, 0)
+    first, _ = image(ball((16, 30, 8), 4) * 0, 1.5, seed=translator.seeds[0])
+    np.testing.assert_array_equal(drawn.images.dwi.array, first.array)
+
+
+def test_keeping_them_changes_no_case_that_comes_out_right() -> None:
+    def drawn(keep: bool) -> tuple[Any, ...]:
+        found = attempts(Fickle(from_call=4), keep).draw(1, Room(lost=1), lesion_free=False)
+        return found.tries, found.images.dwi.array.tobytes(), found.recovered, found.lesions_refused
+
+    assert drawn(keep=True) == drawn(keep=False)
+
+
+def test_where_no_image_was_drawn_there_is_nothing_to_keep() -> None:
+    for keep in (False, True):
+        with pytest.raises(
+            StrokeSynthError, match=r"6 x lost on the image's grid\).*other places"
+        ) as failure:
+            attempts(Fickle(), keep).draw(1, Room(lost=100), lesion_free=False)
+        assert "--keep-unrecoverable" not in str(failure.value), "it would not help"
 
 
 def test_a_lesion_that_is_lost_or_does_not_fit_is_replaced_without_drawing_an_image() -> None:
