@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from ..errors import BadInputError
 from ..schema import INTRACRANIAL
-from ..translate.translator import Translator
 from ..volume import Volume
+from .translator import Translator
 
 Array = npt.NDArray[Any]
 

@@ -53,7 +53,10 @@ class _Recording(torch.nn.Module):
 
 def _sketches(translator, seed):
     translator.painter = _Recording(translator.painter)
-    translator.translate(phantom.map_volume(), phantom.lesion_volume(), seed=seed)
+    with pytest.MonkeyPatch.context() as patch:
+        # One slice after the other, so that they are kept in order.
+        patch.setattr("StrokeSynthLib.translate.networks.translator.threads", lambda: 1)
+        translator.translate(phantom.map_volume(), phantom.lesion_volume(), seed=seed)
     sketches = torch.stack(translator.painter.sketches)
     translator.painter = translator.painter.painter
     return sketches

@@ -179,3 +179,9 @@ def test_air_is_left_to_the_sketch(cohort, tmp_path):
     assert images[0][air].any(), "air holds noise"
     np.testing.assert_array_equal(images[0][air], images[1][air])
     assert not np.array_equal(images[0][head], images[1][head])
+
+
+def test_card_and_record_say_how_much_a_seed_changes(model):
+    found = model.training["ssim_between_seeds"]
+    assert all(0.0 < found[name] < 0.99 for name in ("dwi", "adc"))
+    assert f"DWI {found['dwi']}, ADC {found['adc']}" in (model.path / "card.md").read_text(encoding="utf-8")

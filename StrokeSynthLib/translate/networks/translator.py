@@ -20,6 +20,8 @@ from ...progress import Progress, ProgressEvent
 from ...randomness import generator as random_stream
 from ...schema import CLASS_COUNT
 from ...segment.engines import threads
+from ...volume import Storage, Volume
+from ..diversity import seed_diversity
 from ..drawing import DrawingTranslator
 from ..examples import Example, load_examples
 from ..geometry import geometries
@@ -39,6 +41,8 @@ Array = npt.NDArray[Any]
 #: Slices computed together on a graphics card. On the processor each is computed alone, so that it comes out
 #: with the same bits whether one or all of them are asked for.
 _TOGETHER = {"cuda": 8}
+#: Seeds whose images are compared when a training is over.
+_COMPARED = (0, 1, 2)
 #: What the network sees beside the map, for the card.
 _CONDITIONS = {
     "sketch": "a sketch of b0 and ADC drawn from signal\nstatistics fitted to the same cases",
@@ -195,7 +199,12 @@ def train_network(
         Material(examples, fits, model, spacing, multiple, options.condition, options.seed), options, progress
     )
     trained = train(lambda: kind(options, device), stacks, options, device, out, progress)
+    size = (stacks[0].labels.shape[0], stacks[0].labels.shape[1])
+    painted = NetworkTranslator(
+        kind.kind, trained.painter, model, spacing, size, "", device, options.condition
+    )
     record = trained.record | {
+        "ssim_between_seeds": _between_seeds(painted, examples, progress),
         "cases": [e.name for e in examples],
         "geometries": geometries(examples),
         "with_lesion": len(model.lesions),
@@ -208,7 +217,7 @@ def train_network(
         "network": trained.painter.config(),
         "condition": options.condition,
         "spacing": spacing,
-        "size": list(stacks[0].labels.shape[:2]),
+        "size": list(size),
         "signal": model.to_config(),
     }
     arrays = {name: value.detach().cpu().numpy() for name, value in trained.painter.state_dict().items()}
@@ -218,6 +227,21 @@ def train_network(
     )  # fmt: skip
     forget_state(out)
     return folder
+
+
+def _between_seeds(
+    translator: NetworkTranslator, examples: Sequence[Example], progress: Progress
+) -> dict[str, float]:
+    """How alike images of one map are that differ in their seed: of the case with the largest lesion."""
+    progress(ProgressEvent("Comparing seeds", 0, 1))
+    shown = max(examples, key=lambda e: float(e.lesion.sum()) * float(np.prod(e.spacing)))
+    affine = np.diag([*shown.spacing, 1.0])
+    classes, lesion = (
+        Volume(array.astype(np.uint8), affine, Storage("uint8")) for array in (shown.labels, shown.lesion)
+    )
+    found = seed_diversity(translator, classes, lesion, _COMPARED)
+    progress(ProgressEvent("Comparing seeds", 1, 1))
+    return {"dwi": round(found.dwi_ssim, 3), "adc": round(found.adc_ssim, 3)}
 
 
 def open_network(
@@ -251,6 +275,7 @@ def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
     network = ", ".join(f"{name} {value}" for name, value in record["network"].items())
     extra = len(record.get("unlabeled", []))
     unlabeled = f"and {extra} examinations without map and mask as images alone; " if extra else ""
+    alike = record["ssim_between_seeds"]
     lacking = len(record["adc_assumed_in"]), len(record["b0_derived_in"])
     return (
         f"# Translator `{kind.kind}`\n\n"
@@ -268,6 +293,8 @@ def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
         f"(names in `model.json`); {unlabeled}"
         f"ADC taken from the literature in {lacking[0]}, b0 computed in {lacking[1]} of them. "
         "All of them are training cases:\nwhat is held out for testing is decided before, by person.\n\n"
+        f"**Diversity.** SSIM between {len(_COMPARED)} images of one training map that differ in their seed "
+        f"(1: the same image): DWI {alike['dwi']}, ADC {alike['adc']}.\n\n"
         f"**Known failures.** {kind.failures}\n\n"
         "**License.** The weights follow the terms of the training cases. A network can remember them:\n"
         "treat it like the cases until `strokesynth audit` has passed on what it makes.\n\n"
