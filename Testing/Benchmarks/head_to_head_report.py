@@ -134,10 +134,10 @@ _OF_NETWORKS = _prose("""
 """)
 _OF_REALISM = _prose("""
     Row `clinical`: as many training cases with lesion, real against real. It and `copypaste`, which draws on
-    its own cases' anatomies, are of other people, lesions and scanners than the scans they are compared
-    with, the other rows of the same: that these are nearer does not say that they are more real than real
-    cases. Histograms: Wasserstein distance by class, mean of the classes without the lesion, in units of
-    tissue's median.
+    its own cases' anatomies, are of other people, lesions and scanners than the scans that they are compared
+    with; the other rows are of the same maps and lesions. So these may be nearer without being more real
+    than real cases. Histograms: Wasserstein distance by class, mean of the classes without the lesion, in
+    units of tissue's median.
 """)
 _OF_FEATURES = _prose("""
     FID and MMD of features of the shipped encoder, of the shipped segmenter (network) and of texture without

@@ -211,3 +211,30 @@ def test_what_networks_cost_is_said() -> None:
     assert "neither equal steps" in tables.cost(rows)
     assert tables.sampling(rows) == ""
     assert "`rflow` draws with 4 sampling steps here" in tables.sampling({"rflow": {}})
+
+
+def test_the_report_is_written_from_pieces_alone(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plan, "test", lambda _: [])
+    put(plan, CLINICAL, 0, "utility clinical", scored(0.4, 0.5))
+    put(plan, CLINICAL, 0, "scans", {"ms_ssim": 0.2, "recoverable": 1.0})
+    put(plan, HEALTHY, 0, "database", {"cpu_s": 4.0, "failed": "", "rejection": {"lesions_given_up": 0}})
+    put(plan, HEALTHY, 0, "utility with", scored(0.5, 0.6))
+    put(plan, "spade_map", 0, "training", {"cpu_s": 800.0, "steps": 5})
+    tmp_path.joinpath("head_to_head.md").write_text("by hand")
+    head_to_head_report.write_report(plan, tmp_path)
+    page = tmp_path.joinpath("head_to_head.md").read_text()
+    assert "by hand" not in page
+    assert "| clinical and healthy | 1 |" in page
+    assert "| healthy | 1 | - | - | - | - | - | - | - | - | 4 |" in page
+    lesions = page.split("## Lesions")[1].split("##")[0]
+    assert "| simulated scans | 1 | 1.00 |" in lesions
+    assert "| healthy |" not in lesions
+    assert "Not run: physics, pix2pix, spade, rflow" in page
+    assert "not written down: clinical, healthy, spade, map alone." in page
+    content = read_json(tmp_path / "head_to_head.json")
+    assert content["networks"] == {
+        "spade_map": {"channels": head_to_head.WIDTHS["spade"], "sampling_steps": None}
+    }
+    assert content["rows"][CLINICAL]["0"]["scans"]["recoverable"] == 1.0
