@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import StrokeSynthError
@@ -20,7 +21,10 @@ with another lesion; and in lesion masks. Without --holdout training is split by
 and whether images lie closer to training than to unseen cases is not asked. Beside the
 report a page with the pictures is written (REPORT.html). A pass means that what was
 looked for was not found; it is no proof of anonymity."""
-EXAMPLE = "strokesynth audit --synthetic synthetic --training clinical --holdout unseen --out audit.json"
+EXAMPLE = (
+    "strokesynth audit --synthetic synthetic --training clinical --holdout unseen --model clinic-model "
+    "--out audit.json"
+)
 
 
 #: More processes than this are started on demand only.
@@ -41,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COHORT",
         help="real cases of other people, never shown to the generator",
     )
+    parser.add_argument(
+        "--model", metavar="MODEL",
+        help="the translator that made the synthetic cases: asks whether --training is what it learned from",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="REPORT.json", help="report to write")
     parser.add_argument(
         "--unmarked", action="store_true", help="take cases that do not say so for synthetic ones"
@@ -70,6 +78,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     request = AuditRequest(
         arguments.synthetic, arguments.training, arguments.holdout, arguments.seed, arguments.device,
         arguments.workers or min(_processors(), _MOST_WORKERS), arguments.unmarked, arguments.utility,
+        arguments.model,
     )  # fmt: skip
     found = audit(request, console.progress)
     report = found.to_json()
@@ -79,11 +88,17 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     for finding in found.findings:
         console.result(f"{answers[finding.passed]:4}  {finding.name}: {finding.sentence}", finding.to_json())
     console.result(
-        f"{'Passed' if found.passed else 'FAILED'}; report {arguments.out}, page {page}.",
-        {"passed": found.passed, "failed": found.failed},
+        f"{'Passed' if found.passed else 'FAILED'}{not_answered(found.unanswered)}; report {arguments.out}, "
+        f"page {page}.",
+        {"passed": found.passed, "failed": found.failed, "unanswered": found.unanswered},
     )
     if not found.passed:
         raise StrokeSynthError(f"{arguments.synthetic}: did not pass the audit: {', '.join(found.failed)}.")
+
+
+def not_answered(questions: Sequence[str]) -> str:
+    """What a verdict does not cover, to be said beside it; empty where every question was answered."""
+    return f" (not answered: {', '.join(questions)})" if questions else ""
 
 
 def _processors() -> int:

@@ -75,8 +75,8 @@ def _auditing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("audit")
     group.add_argument(
         "--audit-against", type=Path, metavar="COHORT",
-        help="audit the finished database against the real cases that the translator was trained on; the "
-        "report is audit.json, its page audit.html, in the database",
+        help="audit the finished database against the real cases that the translator was trained on (that is "
+        "checked); the report is audit.json, its page audit.html, in the database",
     )  # fmt: skip
     group.add_argument(
         "--audit-holdout", type=Path, metavar="COHORT", help="real cases of other people, for the audit"
@@ -117,7 +117,11 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def _check_audit(arguments: argparse.Namespace) -> None:
-    """Refuse before hours are spent on the cases what an audit would refuse after them."""
+    """Refuse before hours are spent on the cases what an audit would refuse after them.
+
+    A required audit against other cases than those that the model was trained on is refused as well: it
+    cannot be passed.
+    """
     from ..cohort.layouts import open_cohort
     from ..errors import BadInputError, require
 
@@ -126,9 +130,19 @@ def _check_audit(arguments: argparse.Namespace) -> None:
             raise BadInputError("--require-audit, --audit-holdout: need --audit-against, the real cases.")
         return
     require("torch", "monai")
-    for folder in (arguments.audit_against, arguments.audit_holdout):
-        if folder is not None:
-            open_cohort(folder)
+    real, held_out = (
+        open_cohort(folder).cases if folder is not None else ()
+        for folder in (arguments.audit_against, arguments.audit_holdout)
+    )
+    if arguments.require_audit:
+        from ..pipeline.audit_sources import judge_sources
+
+        sources = judge_sources(arguments.model, (), real, held_out)
+        if sources.passed is False:
+            raise BadInputError(
+                f"--audit-against {arguments.audit_against}: is not what the model was trained on, give that "
+                f"cohort. {sources.sentence}"
+            )
 
 
 def _audited(arguments: argparse.Namespace, console: Console) -> str:
@@ -143,19 +157,20 @@ def _audited(arguments: argparse.Namespace, console: Console) -> str:
     from ..files import write_json
     from ..pipeline.audit import AuditRequest, audit
     from ..study.audit_page import write_page
+    from .audit import not_answered
 
     out = arguments.out
     found = audit(
         AuditRequest(
             out, arguments.audit_against, arguments.audit_holdout, arguments.seed, arguments.device,
-            arguments.workers,
+            arguments.workers, model=arguments.model,
         ),
         console.progress,
     )  # fmt: skip
     write_json(out / "audit.json", found.to_json())
     write_page(out / "audit.html", found)
     if found.passed:
-        return "audit passed"
+        return f"audit passed{not_answered(found.unanswered)}"
     failed = f"did not pass the audit: {', '.join(found.failed)}; {out / 'audit.html'} says why"
     if arguments.require_audit:
         raise StrokeSynthError(f"{out}: {failed}. The cases are still there.")

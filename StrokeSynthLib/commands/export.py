@@ -37,15 +37,17 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
     if arguments.model is not None and arguments.to != _BUNDLE:
         raise BadInputError(f"--model: is of use with --to {_BUNDLE} only; leave it out.")
-    cohort = open_cohort(arguments.cohort)
+    cohort, audited = open_cohort(arguments.cohort), ""
     if arguments.require_audit is not None:
         from ..pipeline.audit import require_passed
+        from .audit import not_answered
 
-        require_passed(arguments.require_audit, cohort, console.progress)
+        open_questions = require_passed(arguments.require_audit, cohort, console.progress)
+        audited = f"; audit passed{not_answered(open_questions)}"
     if arguments.to == _BUNDLE:
         from ..pipeline.monai_bundle import export_bundle
 
         count = export_bundle(cohort, arguments.out, arguments.model, console.progress)
     else:
         count = export_cohort(cohort, arguments.to, arguments.out, console.progress)
-    console.result(f"{count} cases written to {arguments.out} ({arguments.to}).", {"cases": count})
+    console.result(f"{count} cases written to {arguments.out} ({arguments.to}){audited}.", {"cases": count})

@@ -61,6 +61,11 @@ def passed(findings: Sequence[Finding]) -> bool:
     return all(finding.passed is not False for finding in findings)
 
 
+def unanswered(findings: Sequence[Finding]) -> list[str]:
+    """Names of the questions that were not judged: they have not failed, and not been passed either."""
+    return [finding.name for finding in findings if finding.passed is None]
+
+
 def listed(names: Sequence[str], most: int = 6) -> str:
     """Some names, and how many more."""
     shown = ", ".join(names[:most])

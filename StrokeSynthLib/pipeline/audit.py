@@ -34,10 +34,12 @@ from ..evaluate.looks import (
 )
 from ..evaluate.measured import Measured, case_hash
 from ..evaluate.privacy import Privacy, judge_privacy
-from ..evaluate.verdict import Finding, listed, passed
+from ..evaluate.verdict import Finding, listed, passed, unanswered
 from ..files import read_json
 from ..progress import Progress, ProgressEvent, silent
 from .audit_measuring import measure_all
+from .audit_sources import NAME as TRAINING_CASES
+from .audit_sources import judge_sources
 
 Array = npt.NDArray[Any]
 
@@ -66,6 +68,9 @@ class AuditRequest:
         Take cases that do not say they are synthetic for synthetic ones.
     utility_steps
         Train segmenters on synthetic and on real cases for so many steps and compare; 0 leaves it out.
+    model
+        The translator that made the synthetic cases, to ask whether ``training`` is what it learned from;
+        None leaves the question unanswered.
     """
 
     synthetic: Path
@@ -76,6 +81,7 @@ class AuditRequest:
     workers: int = 1
     unmarked: bool = False
     utility_steps: int = 0
+    model: str | Path | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,11 @@ class Audit:
         """Names of the questions that failed."""
         return [finding.name for finding in self.findings if finding.passed is False]
 
+    @property
+    def unanswered(self) -> list[str]:
+        """Names of the questions that were not judged."""
+        return unanswered(self.findings)
+
     def to_json(self) -> dict[str, Any]:
         """The report."""
         return {
@@ -121,6 +132,7 @@ class Audit:
             "version": __version__,
             "passed": self.passed,
             "failed": self.failed,
+            "unanswered": self.unanswered,
             "questions": [finding.to_json() for finding in self.findings],
             "cohorts": dict(self.cohorts),
             "distances": {
@@ -168,11 +180,15 @@ def audit(request: AuditRequest, progress: Progress = silent) -> Audit:
     ------
     BadInputError
         When a cohort is missing or empty, one is given twice, a case is unusable, nothing says that the
-        cases are synthetic, or there are too few real people.
+        cases are synthetic, there are too few real people, or the model cannot be opened.
     """
     require("torch", "monai")
     started = time.monotonic()
     synthetic, training, holdout = _opened(request, progress)
+    sources = judge_sources(
+        request.model, synthetic.cases, [*training, *([] if request.holdout else holdout)],
+        holdout if request.holdout else [], progress,
+    )  # fmt: skip
     cases = [*synthetic.cases, *training, *holdout]
     with_adc = all(files.adc is not None or files.b0 is not None for files in cases)
     measured = list(measure_all(cases, request.device, request.workers, with_adc, progress))
@@ -187,7 +203,7 @@ def audit(request: AuditRequest, progress: Progress = silent) -> Audit:
     distances = compare_features(own, known, other, request.seed, counter.step)
     counter.finish()
     findings = [
-        _marked(own, request.unmarked), *privacy.findings, *judge_realism(distances),
+        _marked(own, request.unmarked), sources, *privacy.findings, *judge_realism(distances),
         judge_alikeness(own, [*known, *other], request.seed), *judge_intensities(own, known, other),
     ]  # fmt: skip
     utility: dict[str, Any] = {}
@@ -319,8 +335,8 @@ def cohort_hash(hashes: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
-def require_passed(report: Path | str, cohort: Cohort, progress: Progress = silent) -> None:
-    """Refuse a cohort without a passed audit of exactly its cases.
+def require_passed(report: Path | str, cohort: Cohort, progress: Progress = silent) -> list[str]:
+    """Refuse a cohort without a passed audit of exactly its cases; returns the questions left unanswered.
 
     Parameters
     ----------
@@ -362,3 +378,6 @@ def require_passed(report: Path | str, cohort: Cohort, progress: Progress = sile
         raise BadInputError(
             f"{report}: is the audit of other cases than those in {cohort.path} ({what}); audit it again."
         )
+    # Reports of earlier versions did not ask it.
+    unasked = [] if TRAINING_CASES in dict(questions) else [TRAINING_CASES]
+    return unasked + [name for name, answer in questions if answer is None]

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from StrokeSynthLib.cli import main
+from StrokeSynthLib.cohort.identity import identity_of
 from StrokeSynthLib.cohort.layouts import open_cohort
 from StrokeSynthLib.errors import BadInputError, StrokeSynthError
 from StrokeSynthLib.evaluate.measured import case_hash
+from StrokeSynthLib.modelfolder import save_model
 from StrokeSynthLib.pipeline.audit import KIND, cohort_hash, require_passed
 from Testing.examinations import Examination
 from Testing.people import person, write_people
@@ -104,9 +106,20 @@ def clinic(tmp_path_factory) -> dict[str, Path]:
     }
 
 
+def translator(folder: Path, cohort: Path) -> Path:
+    """What a translator that was trained on a cohort says of it."""
+    cases = open_cohort(cohort).cases
+    training = {
+        "cases": [files.name for files in cases],
+        "case_hashes": [identity_of(files).images for files in cases],
+    }
+    return save_model(folder, kind="physics", config={}, training=training, arrays={}, card="").path
+
+
 @pytest.fixture(scope="module")
 def reports(clinic, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
+    model = translator(folder / "model", clinic["training"])
     status = {}
     for name in ("honest", "planted"):
         words = [
@@ -116,6 +129,7 @@ def reports(clinic, tmp_path_factory) -> dict[str, Path]:
             clinic["training"],
             "--holdout",
             clinic["holdout"],
+            *(["--model", model] if name == "honest" else []),
         ]
         status[name] = audited(*words, "--out", folder / f"{name}.json")
     assert status == {"honest": 0, "planted": 1}
@@ -143,8 +157,16 @@ def test_other_people_pass(reports):
     content = json.loads(reports["honest"].read_text())
     assert content["passed"] is True
     assert not content["failed"]
+    assert "training cases" not in content["unanswered"]
+    assert question(reports["honest"], "training cases")["found"] == "All 6 are."
     assert content["nearest_neighbor_distance_ratio"]["synthetic"]["lowest"] > 0.5
     assert {"control", "synthetic"} == set(content["distances"]["network"])
+
+
+def test_what_was_not_answered_is_listed(reports):
+    content = json.loads(reports["planted"].read_text())
+    assert "training cases" in content["unanswered"]
+    assert content["unanswered"] == [q["name"] for q in content["questions"] if q["passed"] is None]
 
 
 def test_the_page_shows_the_verdict_and_its_pictures(reports):
@@ -160,6 +182,7 @@ def test_export_requires_an_audit_of_exactly_these_cases(reports, clinic, tmp_pa
         return main(["export", *map(str, words), "--out", str(tmp_path / out), "--progress", "none"])
 
     assert export("honest", "honest", "good") == 0
+    assert "audit passed" in capsys.readouterr().out
     assert export("planted", "planted", "failed") == 1
     assert export("planted", "honest", "other") == 2
     assert "other cases" in capsys.readouterr().err
@@ -180,7 +203,9 @@ def test_a_report_counts_for_its_cases_only(cohorts, tmp_path):
         report.write_text(json.dumps(content))
 
     write(True, hashes)
-    require_passed(report, cohort)
+    assert require_passed(report, cohort) == ["training cases"], "not asked by earlier versions"
+    write(True, hashes, None)
+    assert require_passed(report, cohort) == ["training cases", "image copies"]
     write(True, dict(list(hashes.items())[:1]))
     with pytest.raises(BadInputError, match="other cases"):
         require_passed(report, cohort)

@@ -16,10 +16,10 @@ from StrokeSynthLib.evaluate.recoverable import recoverable
 from StrokeSynthLib.files import read_json
 from StrokeSynthLib.pipeline.database import DatabaseRecipe, make_database
 from StrokeSynthLib.pipeline.datasheet import COLUMNS, write_datasheet
-from StrokeSynthLib.pipeline.diversity import pairwise_ssim, seed_diversity
 from StrokeSynthLib.pipeline.production import MadeCase
 from StrokeSynthLib.pipeline.wishes import LesionWishes
 from StrokeSynthLib.study.mosaic import write_contact_sheets
+from StrokeSynthLib.translate.diversity import pairwise_ssim, seed_diversity
 from StrokeSynthLib.translate.registry import open_translator, train_translator
 from Testing.unit import translate_phantom as phantom
 from Testing.unit.test_pipeline_production import contents
@@ -177,6 +177,7 @@ class Verdict:
     def __init__(self, passed: bool) -> None:
         self.passed = passed
         self.failed = [] if passed else ["image copies"]
+        self.unanswered = ["closer to training"]
 
     def to_json(self) -> dict[str, bool]:
         return {"passed": self.passed}
@@ -186,8 +187,8 @@ class Verdict:
     ("passed", "required", "status"), [(True, True, 0), (False, True, 1), (False, False, 0)]
 )
 def test_a_required_audit_that_is_not_passed_ends_it_before_the_copy(
-    database: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passed: bool,
-    required: bool, status: int, capsys: pytest.CaptureFixture[str],
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passed: bool, required: bool, status: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     pytest.importorskip("monai", reason="needs the extra 'train'")
     asked = []
@@ -196,15 +197,18 @@ def test_a_required_audit_that_is_not_passed_ends_it_before_the_copy(
         lambda request, progress: asked.append(request) or Verdict(passed),
     )
     monkeypatch.setattr("StrokeSynthLib.study.audit_page.write_page", lambda path, found: path.touch())
-    out, copy = tmp_path / "cases", tmp_path / "copy"
+    out, copy, real = tmp_path / "cases", tmp_path / "copy", model.parent / "cohort"
     words = ["database", "--model", str(model), "--cases", "1", "--out", str(out), "--nnunet", str(copy)]
-    words += ["--audit-against", str(database), "--progress", "none", *["--require-audit"] * required]
+    words += ["--audit-against", str(real), "--progress", "none", *["--require-audit"] * required]
     assert main(words) == status
-    assert (asked[0].synthetic, asked[0].training) == (out, database)
+    assert (asked[0].synthetic, asked[0].training, asked[0].model) == (out, real, str(model))
     assert json.loads((out / "audit.json").read_text()) == {"passed": passed}
     assert copy.exists() == (status == 0)
     said = "".join(capsys.readouterr())
-    assert ("audit passed" if passed else "did not pass the audit: image copies") in said
+    verdict = (
+        "passed (not answered: closer to training)" if passed else "did not pass the audit: image copies"
+    )
+    assert verdict in said
 
 
 def test_an_audit_cannot_be_required_of_nothing(model: Path, tmp_path: Path) -> None:
