@@ -130,14 +130,18 @@ def _check_audit(arguments: argparse.Namespace) -> None:
             raise BadInputError("--require-audit, --audit-holdout: need --audit-against, the real cases.")
         return
     require("torch", "monai")
-    real, held_out = (
-        open_cohort(folder).cases if folder is not None else ()
-        for folder in (arguments.audit_against, arguments.audit_holdout)
-    )
-    if arguments.require_audit:
-        from ..pipeline.audit_sources import judge_sources
+    from ..pipeline.audit_cohorts import check_apart, check_people
+    from ..pipeline.audit_sources import judge_sources
 
-        sources = judge_sources(arguments.model, (), real, held_out)
+    folders = {"--out": arguments.out, "--audit-against": arguments.audit_against,
+               "--audit-holdout": arguments.audit_holdout}  # fmt: skip
+    check_apart({name: folder for name, folder in folders.items() if folder is not None})
+    real = open_cohort(arguments.audit_against)
+    held_out = None if arguments.audit_holdout is None else open_cohort(arguments.audit_holdout)
+    check_people(real, held_out)
+    if arguments.require_audit:
+        unseen = () if held_out is None else held_out.cases
+        sources = judge_sources(arguments.model, (), real.cases, unseen)
         if sources.passed is False:
             raise BadInputError(
                 f"--audit-against {arguments.audit_against}: is not what the model was trained on, give that "

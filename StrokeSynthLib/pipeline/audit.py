@@ -20,9 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import RESEARCH_NOTICE, __version__
-from ..cohort.case import CaseFiles
-from ..cohort.layouts import Cohort, open_cohort
-from ..cohort.split import split_by_person
+from ..cohort.layouts import Cohort
 from ..errors import BadInputError, StrokeSynthError, require
 from ..evaluate.distances import Distances
 from ..evaluate.looks import (
@@ -37,6 +35,7 @@ from ..evaluate.privacy import Privacy, judge_privacy
 from ..evaluate.verdict import Finding, listed, passed, unanswered
 from ..files import read_json
 from ..progress import Progress, ProgressEvent, silent
+from .audit_cohorts import open_cohorts
 from .audit_measuring import measure_all
 from .audit_sources import NAME as TRAINING_CASES
 from .audit_sources import judge_sources
@@ -44,8 +43,6 @@ from .audit_sources import judge_sources
 Array = npt.NDArray[Any]
 
 KIND = "strokesynth audit"
-#: With fewer real people there is no saying what no copy looks like.
-LEAST_PERSONS = 6
 #: Steps of comparing that progress is told of: shifts and sides, twice, for up to three images.
 _LIKENESS_STEPS = 54 * 2 * 3
 
@@ -184,7 +181,7 @@ def audit(request: AuditRequest, progress: Progress = silent) -> Audit:
     """
     require("torch", "monai")
     started = time.monotonic()
-    synthetic, training, holdout = _opened(request, progress)
+    synthetic, training, holdout = open_cohorts(request, progress)
     sources = judge_sources(
         request.model, synthetic.cases, [*training, *([] if request.holdout else holdout)],
         holdout if request.holdout else [], progress,
@@ -233,59 +230,6 @@ class _Counter:
 
     def finish(self) -> None:
         self._progress(ProgressEvent(self._stage, self._total, self._total))
-
-
-def _opened(request: AuditRequest, progress: Progress) -> tuple[Cohort, list[CaseFiles], list[CaseFiles]]:
-    """The cohorts, checked; without a holdout the training cases are split by person."""
-    named = {"--synthetic": request.synthetic, "--training": request.training}
-    if request.holdout is not None:
-        named["--holdout"] = request.holdout
-    _check_apart(named)
-    cohorts = {name: open_cohort(path) for name, path in named.items()}
-    for cohort in cohorts.values():
-        for notice in cohort.notices:
-            progress(ProgressEvent("Opening cohorts", message=notice))
-    synthetic, training = cohorts["--synthetic"], list(cohorts["--training"].cases)
-    if not request.unmarked and not any(files.synthetic for files in synthetic.cases):
-        raise BadInputError(
-            f"{synthetic.path}: none of its {len(synthetic.cases)} cases says that it is synthetic; give the "
-            "synthetic cohort as --synthetic, or add --unmarked if another program made it."
-        )
-    if len(synthetic.cases) < 2:
-        raise BadInputError(f"{synthetic.path}: holds one case; a cohort of two at least can be judged.")
-    holdout = list(cohorts["--holdout"].cases) if "--holdout" in cohorts else []
-    persons = {files.person for files in (*training, *holdout)}
-    if len(persons) < LEAST_PERSONS:
-        raise BadInputError(
-            f"{request.training}: holds {len(persons)} people; an audit needs {LEAST_PERSONS} real ones at "
-            "least to know what no copy looks like; add cases, or give others as --holdout."
-        )
-    if request.holdout is None:
-        split = split_by_person(training, {"training": 0.5, "control": 0.5}, request.seed)
-        return synthetic, split.select(training, "training"), split.select(training, "control")
-    both = {files.person for files in training} & {files.person for files in holdout}
-    if both:
-        raise BadInputError(
-            f"{request.holdout}: {len(both)} people are in --training as well ({listed(sorted(both), 3)}); "
-            "held-out people must be others."
-        )
-    if len(holdout) < 2:
-        raise BadInputError(f"{request.holdout}: holds one case; two at least are needed as held-out cases.")
-    return synthetic, training, holdout
-
-
-def _check_apart(named: Mapping[str, Path]) -> None:
-    """No folder twice, none within another."""
-    seen: dict[Path, str] = {}
-    for name, path in named.items():
-        own = path.resolve()
-        for other, before in seen.items():
-            if own == other or other in own.parents or own in other.parents:
-                raise BadInputError(
-                    f"{path}: is given as {before} and as {name}, or one lies within the other; give each "
-                    "cohort its own folder."
-                )
-        seen[own] = name
 
 
 def _marked(synthetic: Sequence[Measured], unmarked: bool) -> Finding:

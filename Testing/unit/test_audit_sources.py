@@ -19,10 +19,10 @@ from Testing.unit import translate_phantom as phantom
 
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory) -> Path:
-    """Three cases to train on; four of other people elsewhere, under the same names."""
+    """Three cases to train on; seven of other people elsewhere, under the same names."""
     folder = tmp_path_factory.mktemp("clinic")
     phantom.write_cohort(folder / "training", 3)
-    for number in range(4):
+    for number in range(7):
         phantom.write_case(folder / "strangers" / f"case-{number}", 20 + number)
     cases = open_cohort(folder / "training").cases
     maps = [replace(f, semantic_map=f.dwi.with_name("map.nii.gz"), lesion=None) for f in cases]
@@ -87,7 +87,7 @@ def test_examinations_without_maps_are_training_cases_too(clinic, tmp_path):
 def test_cases_of_another_model_are_seen(clinic, tmp_path):
     synthetic = tmp_path / "synthetic"
     shutil.copytree(clinic / "strangers", synthetic)
-    made_by = [open_model(clinic / "model").hash] * 3 + ["f" * 64]
+    made_by = [open_model(clinic / "model").hash] * 6 + ["f" * 64]
     for number, hashed in enumerate(made_by):
         sidecar = {"Synthetic": True, "Translation": {"ModelHash": hashed}}
         (synthetic / f"case-{number}" / "dwi.json").write_text(json.dumps(sidecar))
@@ -95,7 +95,7 @@ def test_cases_of_another_model_are_seen(clinic, tmp_path):
         finding = judge_sources(model, cases(synthetic), cases(clinic / "training"), ())
         assert finding.passed is False
         assert "made by another model" in finding.sentence
-    own = [files for files in cases(synthetic) if files.name != "case-3"]
+    own = [files for files in cases(synthetic) if files.name != "case-6"]
     assert judge_sources(clinic / "model", own, cases(clinic / "training"), ()).passed is True
 
 

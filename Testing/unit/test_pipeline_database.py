@@ -192,6 +192,7 @@ def test_a_required_audit_that_is_not_passed_ends_it_before_the_copy(
 ) -> None:  # fmt: skip
     pytest.importorskip("monai", reason="needs the extra 'train'")
     asked = []
+    monkeypatch.setattr("StrokeSynthLib.pipeline.audit_cohorts.LEAST_PERSONS", 2)
     monkeypatch.setattr(
         "StrokeSynthLib.pipeline.audit.audit",
         lambda request, progress: asked.append(request) or Verdict(passed),
@@ -225,3 +226,21 @@ def test_an_audit_cannot_be_required_of_nothing(model: Path, tmp_path: Path) -> 
     assert main(words) == 2
     assert main([*words, "--audit-against", str(tmp_path / "nowhere")]) == 2
     assert not (tmp_path / "a").exists()
+
+
+def test_what_an_audit_would_refuse_is_refused_before_a_case_is_made(
+    model: Path, database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("monai", reason="needs the extra 'train'")
+    out, few = tmp_path / "a", model.parent / "cohort"
+    many = phantom.write_cohort(tmp_path / "many", 6)[0].dwi.parents[1]
+
+    def refused(*options: object) -> str:
+        words = ["database", "--model", model, "--cases", "2", "--out", out, "--progress", "none", *options]
+        assert main([*map(str, words)]) == 2
+        assert not out.exists()
+        return capsys.readouterr().err
+
+    assert "holds 2 people; an audit needs 6" in refused("--audit-against", few)
+    assert f"2 people are in {many} as well" in refused("--audit-against", many, "--audit-holdout", few)
+    assert "give each cohort its own folder" in refused("--audit-against", many, "--audit-holdout", many)
