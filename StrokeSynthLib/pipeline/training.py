@@ -64,7 +64,9 @@ def with_maps(
     say: Say = quiet,
     progress: Progress = silent,
 ) -> list[CaseFiles]:
-    """The cases with a semantic map each; missing ones are made and kept in ``maps``.
+    """The cases with a semantic map each, in their order; missing ones are made and kept in ``maps``.
+
+    The order is the same when all maps are there already, so that a training can be gone on with.
 
     Parameters
     ----------
@@ -82,9 +84,9 @@ def with_maps(
             f"{len(missing)} case(s) have no semantic map ({missing[0].name}, ...); name a folder with "
             "--maps DIR where maps are made and kept (the cohort itself is never written to)."
         )
-    ready = [files for files in cases if files.semantic_map is not None]
     if not missing or maps is None:
-        return ready
+        return cases
+    made_maps: dict[str, Path] = {}
     maker = open_map_maker(model, device)
     for done, files in enumerate(missing):
         progress(ProgressEvent("Making semantic maps", done, len(missing)))
@@ -98,9 +100,10 @@ def with_maps(
         for reason in made.unlike:
             say(f"notice: {files.name}: {reason}")
         keep_map(case, made, maker, path)
-        ready.append(replace(files, semantic_map=path))
+        made_maps[files.name] = path
     progress(ProgressEvent("Making semantic maps", len(missing), len(missing)))
-    return ready
+    found = [replace(f, semantic_map=f.semantic_map or made_maps.get(f.name)) for f in cases]
+    return [files for files in found if files.semantic_map is not None]
 
 
 def finished(out: Path, resume: object, say: Say) -> ModelFolder | None:

@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from StrokeSynthLib.cohort.case import CaseFiles
 from StrokeSynthLib.cohort.identity import identity_of
 from StrokeSynthLib.errors import BadInputError, CancelledError
 from StrokeSynthLib.lesions.learned.state import load_state, resume_folder, save_state
+from StrokeSynthLib.pipeline import training
 from StrokeSynthLib.segment.options import TrainingOptions
 from StrokeSynthLib.segment.registry import train_segmenter
 from StrokeSynthLib.translate.options import TranslatorOptions
@@ -86,6 +88,20 @@ def test_a_translator_is_not_trained_further_on_other_people_of_the_same_names(
     moved = [renamed(f, tmp_path / f"moved-{n}", f.name) for n, f in enumerate(cohort)]
     resumed = train_translator(kind, moved, out, again)
     assert resumed.training["case_hashes"] == [identity_of(files).images for files in cohort]
+
+
+def test_a_cohort_keeps_its_order_when_its_maps_are_made(cohort, tmp_path, monkeypatch):
+    """Made in the first run and found in the next one, they are the same cases in the same order."""
+    made = SimpleNamespace(unlike=())
+    maker = SimpleNamespace(make=lambda case: made)
+    monkeypatch.setattr(training, "open_map_maker", lambda *arguments: maker)
+    monkeypatch.setattr(training, "keep_map", lambda *arguments: None)
+    first, second = cohort
+    lacking = [replace(first, semantic_map=None), second]
+    ready = training.with_maps(lacking, tmp_path)
+    assert [files.name for files in ready] == [first.name, second.name]
+    assert ready[0].semantic_map == tmp_path / f"{first.name}_dseg.nii.gz"
+    assert ready[1].semantic_map == second.semantic_map
 
 
 def test_other_examinations_without_maps_are_other_cases(cohort, tmp_path, monkeypatch):
