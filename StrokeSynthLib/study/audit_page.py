@@ -39,6 +39,8 @@ _CLOSEST = (
 def write_page(path: Path, audit: Audit) -> None:
     """Write the page as one HTML file that holds its pictures."""
     verdict = "Passed" if audit.passed else "Failed: " + ", ".join(audit.failed)
+    if audit.unanswered:
+        verdict += f" (not answered: {', '.join(audit.unanswered)})"
     title = f"Audit of {audit.cohorts['synthetic']['name']}"
     parts = [
         f"<h1>{html.escape(title)}</h1>",

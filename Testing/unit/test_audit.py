@@ -172,6 +172,8 @@ def test_what_was_not_answered_is_listed(reports):
 def test_the_page_shows_the_verdict_and_its_pictures(reports):
     page = reports["planted"].with_suffix(".html").read_text()
     assert "Failed: " in page
+    unanswered = json.loads(reports["planted"].read_text())["unanswered"]
+    assert f"(not answered: {', '.join(unanswered)})" in page
     assert "image copies" in page
     assert page.count("data:image/png") == 2
 
