@@ -272,6 +272,7 @@ def main() -> None:
     parser.add_argument("--cohorts", type=Path, required=True, help="folder made by shipped_cohorts.py")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="of the report (default: WORK)")
+    parser.add_argument("--name", default="head_to_head", help="of the report's files")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--stage", nargs="+", choices=(*STAGES, "report"), default=list(STAGES))
     parser.add_argument("--kinds", nargs="+", choices=ROWS, default=list(ROWS))
@@ -296,7 +297,7 @@ def main() -> None:
     def report() -> None:
         from Testing.Benchmarks.head_to_head_report import write_report
 
-        write_report(plan, given.out or plan.work)
+        write_report(plan, given.out or plan.work, given.name)
 
     rows = [
         (kind, seed, stage)

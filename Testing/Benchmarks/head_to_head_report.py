@@ -19,6 +19,8 @@ from Testing.Benchmarks.small_picture import save_small
 if TYPE_CHECKING:
     from Testing.Benchmarks.head_to_head import Plan
 
+#: Pieces of the stage ``score`` that the tables of images are made from.
+_SCORED = {"images", "scans", "features", "seeds"}
 #: Color of the lesion's outline.
 _OUTLINE = (232, 163, 61)
 
@@ -54,8 +56,8 @@ def code_states(plan: Plan, rows: Rows) -> dict[str, list[str]]:
     return found
 
 
-def write_report(plan: Plan, out: Path) -> None:
-    """``head_to_head.md``, ``.json`` and ``.png`` in ``out``."""
+def write_report(plan: Plan, out: Path, name: str = "head_to_head") -> None:
+    """``NAME.md``, ``.json`` and, where images were drawn, ``.png`` in ``out``."""
     rows, left_out = read_rows(plan)
     content = {
         "settings": plan.settings(),
@@ -67,14 +69,13 @@ def write_report(plan: Plan, out: Path) -> None:
         "code": code_states(plan, rows),
         "rows": {kind: {str(seed): row for seed, row in seeds.items()} for kind, seeds in rows.items()},
     }
-    write_json(out / "head_to_head.json", content)
-    write_text(out / "head_to_head.md", page(plan, rows, left_out))
-    draw_picture(plan, rows, out / "head_to_head.png")
+    write_json(out / f"{name}.json", content)
+    write_text(out / f"{name}.md", page(plan, rows, left_out))
+    draw_picture(plan, rows, out / f"{name}.png")
 
 
 def page(plan: Plan, rows: Rows, left_out: Sequence[str] = ()) -> str:
     """The report as Markdown; all of it is made here, so that a new one loses nothing."""
-    drawn = {kind: seeds for kind, seeds in rows.items() if kind != HEALTHY}
     parts = [
         "# All translators on one simulated clinic",
         _introduction(plan),
@@ -83,6 +84,23 @@ def page(plan: Plan, rows: Rows, left_out: Sequence[str] = ()) -> str:
         tables.table(tables.with_networks(rows), tables.TIME),
         " ".join(said for said in (tables.cost(rows), tables.sampling(rows)) if said),
         f"Trainings ended after {plan.minutes:g} minutes at the latest." if plan.minutes else "",
+        *_images(plan, rows),
+        "## Utility",
+        _OF_UTILITY,
+        tables.without_lesion(rows),
+        tables.utility(rows),
+        *_failures(rows, left_out),
+        *_code(code_states(plan, rows)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _images(plan: Plan, rows: Rows) -> list[str]:
+    """What the images are like; a run of other stages alone has drawn none to say it of."""
+    if not any(_SCORED & row.keys() for seeds in rows.values() for row in seeds.values()):
+        return ["Images were not compared here."]
+    drawn = {kind: seeds for kind, seeds in rows.items() if kind != HEALTHY}
+    return [
         "## Realism",
         f"Images on {plan.maps} maps and lesions of test cases, against the simulated scans of the same. "
         + _OF_REALISM,
@@ -96,14 +114,7 @@ def page(plan: Plan, rows: Rows, left_out: Sequence[str] = ()) -> str:
         "## Diversity",
         _OF_DIVERSITY,
         tables.table(tables.with_scans(rows), tables.DIVERSITY, marked=True),
-        "## Utility",
-        _OF_UTILITY,
-        tables.without_lesion(rows),
-        tables.utility(rows),
-        *_failures(rows, left_out),
-        *_code(code_states(plan, rows)),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _prose(text: str) -> str:

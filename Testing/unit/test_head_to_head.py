@@ -238,3 +238,18 @@ def test_the_report_is_written_from_pieces_alone(
         "spade_map": {"channels": head_to_head.WIDTHS["spade"], "sampling_steps": None}
     }
     assert content["rows"][CLINICAL]["0"]["scans"]["recoverable"] == 1.0
+
+
+def test_a_report_of_utility_alone_has_a_name_of_its_own_and_no_empty_tables(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plan, "test", lambda _: [])
+    put(plan, CLINICAL, 0, "utility clinical", scored(0.4, 0.5))
+    tmp_path.joinpath("head_to_head.md").write_text("of 50 cases")
+    head_to_head_report.write_report(plan, tmp_path, "few_cases")
+    page = tmp_path.joinpath("few_cases.md").read_text()
+    assert "| clinical cases | 1 |" in page
+    assert "Images were not compared here." in page
+    assert "## Realism" not in page
+    assert not tmp_path.joinpath("few_cases.png").exists()
+    assert tmp_path.joinpath("head_to_head.md").read_text() == "of 50 cases"
