@@ -48,6 +48,25 @@ def test_interrupted_training_resumes_to_the_same_model(cohort, model, tmp_path)
     assert not (tmp_path / "m.resume").exists()
 
 
+def test_stopped_after_the_last_step_no_step_is_taken_again(cohort, model, tmp_path):
+    """Comparing seeds for the card comes after the training, and takes seconds on whole heads."""
+    trained = []
+
+    def stop(event):
+        if event.stage == "Comparing seeds":
+            raise CancelledError("stopped by the user")
+
+    def watch(event):
+        trained.extend([event.done] * event.stage.startswith("Training"))
+
+    with pytest.raises(CancelledError):
+        train_translator(model.kind, cohort, tmp_path / "m", _options(), stop)
+    resumed = train_translator(model.kind, cohort, tmp_path / "m", _options(resume=True), watch)
+    assert trained == []
+    assert resumed.hash == model.hash
+    assert resumed.training == model.training
+
+
 def test_a_step_broken_off_half_way_is_not_kept(cohort, model, tmp_path, monkeypatch):
     from StrokeSynthLib.translate.networks import method
 

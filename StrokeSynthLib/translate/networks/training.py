@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +59,9 @@ def train(
             [method.kind, method.painter.config(), steps, size, options.seed, shapes, *extra],
             [source.whole for source in (*options.sources, *options.unlabeled_sources)],
         )
-        earlier = _restored(method, out, key, options.resume)
+        earlier = _restored(method, values, out, key, options.resume)
         start = time.monotonic()
-        with _kept_when_stopped(method, out, key):
+        with _kept_when_stopped(method, values, out, key):
             while method.done < steps:
                 method.seconds = earlier + time.monotonic() - start
                 used = _share_used(method, steps, options.minutes)
@@ -72,10 +72,12 @@ def train(
                 batch = method.draw(stacks, size, depth, rng).to(device.name)
                 losses = method.step(batch, used)
                 if method.done % _REPORT_EVERY == 0 or method.done == steps:
-                    values = {name: float(loss) for name, loss in losses.items()}
+                    values.update({name: float(loss) for name, loss in losses.items()})
                     progress(ProgressEvent(f"Training {method.kind}", method.done, steps, "", values))
                 if method.done % _SAVE_EVERY == 0 and method.done < steps:
-                    save_state(out, method.tensors(), _facts(method, key))
+                    save_state(out, method.tensors(), _facts(method, values, key))
+            # What follows takes its time as well, and may be killed.
+            save_state(out, method.tensors(), _facts(method, values, key))
     record = {
         "steps": method.done, "batch": size, "seed": options.seed,
         "minutes_limit": options.minutes, "device": device.name,
@@ -92,12 +94,12 @@ def _share_used(method: Method, steps: int, minutes: float | None) -> float:
     return max(method.done / steps, by_time)
 
 
-def _facts(method: Method, key: str) -> dict[str, Any]:
-    return {"fingerprint": key, "step": method.done, "seconds": method.seconds}
+def _facts(method: Method, values: Mapping[str, float], key: str) -> dict[str, Any]:
+    return {"fingerprint": key, "step": method.done, "seconds": method.seconds, "losses": dict(values)}
 
 
 @contextmanager
-def _kept_when_stopped(method: Method, out: Path, key: str) -> Iterator[None]:
+def _kept_when_stopped(method: Method, values: Mapping[str, float], out: Path, key: str) -> Iterator[None]:
     """Keeps the state of a training that is stopped from outside, and lets the stop go on."""
     try:
         yield
@@ -105,12 +107,15 @@ def _kept_when_stopped(method: Method, out: Path, key: str) -> Iterator[None]:
         # A step broken off half-way has changed some networks and not others: only whole ones are kept.
         if method.done > 0 and method.whole:
             with suppress(OSError):
-                save_state(out, method.tensors(), _facts(method, key))
+                save_state(out, method.tensors(), _facts(method, values, key))
         raise
 
 
-def _restored(method: Method, out: Path, key: str, resume: bool) -> float:
-    """The state of an interrupted training put back, where asked for; the seconds that it had taken."""
+def _restored(method: Method, values: dict[str, float], out: Path, key: str, resume: bool) -> float:
+    """The state of an interrupted training put back, where asked for; the seconds that it had taken.
+
+    ``values`` gets the losses that it told last: they stand in the record.
+    """
     if not resume:
         forget_state(out)
         return 0.0
@@ -119,4 +124,5 @@ def _restored(method: Method, out: Path, key: str, resume: bool) -> float:
         return 0.0
     tensors, facts = found
     method.load(tensors, int(facts["step"]))
+    values.update(facts.get("losses", {}))
     return float(facts["seconds"])
