@@ -54,6 +54,8 @@ TRIES = 200
 MALIGNANT_ML = 145.0
 LACUNAR_ML = 2.7
 
+#: Cosine of half a degree: axes nearer to x, y, z than that are straight.
+_STRAIGHT = float(np.cos(np.deg2rad(0.5)))
 _TEST_LIST = Path(__file__).with_name("test_masks.txt")
 
 
@@ -150,15 +152,18 @@ class Screening:
     placed: int = 0
     clipped: Counter[str] = field(default_factory=Counter)
 
-    def summary(self) -> str:
-        """One line for a report."""
+    def screened(self) -> str:
+        """What was screened out, and why."""
         reasons = Counter(self.rejected.values())
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        return f"Screened out: {len(self.rejected)}" + (f" ({listed})." if listed else ".")
+
+    def summary(self) -> str:
+        """One line for a report."""
         return (
-            f"{self.accepted} masks usable, {len(self.rejected)} screened out"
-            + (f" ({listed})" if listed else "")
-            + f"; {self.placed} placed, {self.clipped.total()} times a mask lost more than "
-            f"{LARGEST_LOSS:.0%} on an anatomy and another was taken."
+            f"{self.accepted} masks usable. {self.screened()} {self.placed} placed, "
+            f"{self.clipped.total()} times a mask lost more than {LARGEST_LOSS:.0%} on an anatomy and "
+            "another was taken."
         )
 
 
@@ -232,6 +237,11 @@ class MaskFolder:
                 return lesion
             if tries >= TRIES:
                 break
+        if not self.screening.accepted:
+            raise BadInputError(
+                f"{self.folder}: none of its masks is usable; bring them to standard space (MNI152). "
+                f"{self.screening.screened()}"
+            )
         raise StrokeSynthError(
             f"{self.name}: none of {tries} masks that suit {_asked(request)} fits {anatomy.name} and keeps "
             f"{1 - LARGEST_LOSS:.0%} of its volume in the brain; ask for less, or use the procedural lesions."
@@ -299,6 +309,8 @@ def _screened(path: Path, atlas: TerritoryAtlas) -> tuple[StandardMask | None, s
         volume = read_volume(path).canonical()
     except BadInputError:
         return None, "unreadable"
+    if _tilted(volume.affine):
+        return None, "on a tilted grid, so not in standard space"
     array = volume.array != 0
     values = volume.array[array]
     if values.size == 0:
@@ -322,6 +334,12 @@ def _screened(path: Path, atlas: TerritoryAtlas) -> tuple[StandardMask | None, s
         float(array.sum() * volume.grid.voxel_ml), atlas.site_of_points(points[:, inside]),
         int((pieces(padded)[1] * volume.grid.voxel_ml >= SMALLEST_COUNTED_ML).sum()),
     ), ""  # fmt: skip
+
+
+def _tilted(affine: Array) -> bool:
+    """Whether axes point elsewhere than along x, y, z, as an examination's do and standard grids' never."""
+    directions = np.abs(affine[:3, :3]) / np.linalg.norm(affine[:3, :3], axis=0)
+    return bool((directions.max(axis=0) < _STRAIGHT).any())
 
 
 def _suits(mask: StandardMask, territory: Territory) -> bool:

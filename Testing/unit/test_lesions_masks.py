@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from StrokeSynthLib.anatomy.anatomy import Anatomy
 from StrokeSynthLib.errors import BadInputError, StrokeSynthError
+from StrokeSynthLib.lesions.learned.training import gather
 from StrokeSynthLib.lesions.lesion import LesionRequest
 from StrokeSynthLib.lesions.masks import (
     LARGEST_LOSS,
@@ -118,6 +120,19 @@ def test_masks_are_screened_with_a_reason(tmp_path: Path, array: np.ndarray, rea
     assert reason in source.screening.summary()
 
 
+def test_masks_on_the_tilted_grid_of_an_examination_are_refused(tmp_path: Path, head: Anatomy) -> None:
+    """Masks as drawn on patients' images: each would be put where standard space is not."""
+    tilted = AFFINE.copy()
+    tilted[:3, :3] = Rotation.from_euler("x", -12, degrees=True).as_matrix() @ AFFINE[:3, :3]
+    path = tmp_path / "sub-1_lesion.nii.gz"
+    write_volume(path, Volume(ball((-36, -20, 30), 10).astype(np.uint8), tilted))
+    source = MaskFolder(tmp_path)
+    with pytest.raises(BadInputError, match=r"bring them to standard space.*1 on a tilted grid"):
+        source.draw(head, LesionRequest(), generator(0, "lesion"))
+    with pytest.raises(BadInputError, match=r"0 usable masks.*1 on a tilted grid"):
+        gather(tmp_path, [])
+
+
 def test_a_damaged_file_is_screened_out(folder: Path, head: Anatomy) -> None:
     (folder / "bwsrsub-9_lesion.nii.gz").write_bytes(b"not an image")
     source = MaskFolder(folder)
@@ -161,6 +176,15 @@ def test_only_named_people_are_used(folder: Path) -> None:
     assert [person_of(path) for path in MaskFolder(folder, ["sub-2"]).paths] == ["sub-2"]
     with pytest.raises(BadInputError, match="none of the 1 named masks"):
         MaskFolder(folder, ["sub-77"])
+
+
+def test_axes_of_standard_grids_are_straight_in_any_order(tmp_path: Path) -> None:
+    """Rounding in a header tilts nothing, and the first axis may run from right to left."""
+    turned = np.diag([-1.0, 1.0, 1.0, 1.0]) @ AFFINE
+    turned[0, 1] = 1e-5
+    path = tmp_path / "sub-1_lesion.nii.gz"
+    write_volume(path, Volume(ball((-36, -20, 30), 10).astype(np.uint8), turned))
+    assert MaskFolder(tmp_path).open(path) is not None
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -100,8 +100,8 @@ def gather(masks: Path, held_out: Sequence[str] | None, progress: Progress = sil
     progress(ProgressEvent("Reading masks", len(paths), len(paths)))
     if len(set(persons)) < LEAST_PEOPLE:
         raise BadInputError(
-            f"{masks}: {len(set(persons))} usable masks are left for training; at least {LEAST_PEOPLE} are "
-            "needed; add masks."
+            f"{masks}: {len(set(persons))} usable masks are left for training, {LEAST_PEOPLE} or more are "
+            f"needed; add masks in standard space (MNI152). {folder.screening.screened()}"
         )
     reasons = dict(Counter(folder.screening.rejected.values()))
     return Material(lesions, persons, reasons, len(folder.paths) - len(paths))
