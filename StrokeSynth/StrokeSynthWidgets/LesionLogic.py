@@ -115,7 +115,8 @@ class LesionLogic:
         seed
             The same seed gives the same lesion.
         generator
-            Name or folder of a lesion model, or a folder of masks in standard space; grown where empty.
+            Name or folder of a lesion model, a cohort with masks, or a folder of masks in standard space;
+            grown where empty.
         """
         request = self.lesionRequest(
             dwi, tissue, territory=territory, side=side, volumeMl=volumeMl, number=number, seed=seed,

@@ -67,8 +67,8 @@ def sources(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--lesions", type=Path, metavar="NAME",
-        help="learned (shipped model), lesions-wgan (another), a model folder of your own, or a folder of "
-        "masks in standard space (default: procedural)",
+        help="learned (shipped model), lesions-wgan (another), a model folder of your own, a cohort with "
+        "masks, or a folder of masks in standard space (default: procedural)",
     )  # fmt: skip
     parser.add_argument(
         "--lesion-free", type=share, default=0.1, metavar="SHARE", help="share without lesion (default 0.1)"

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--lesions", type=Path, metavar="NAME",
-        help="learned (shipped model), lesions-wgan (another), a model folder of your own, or a folder of "
-        "masks in standard space (default: procedural)",
+        help="learned (shipped model), lesions-wgan (another), a model folder of your own, a cohort with "
+        "masks, or a folder of masks in standard space (default: procedural)",
     )  # fmt: skip
     shared.seed(parser)
 

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="COHORT", help="folder of the new cohort")
     shared.sources(parser)
     parser.add_argument(
-        "--lesion-list", type=Path, metavar="FILE", help="use only the masks named in this file"
+        "--lesion-list", type=Path, metavar="FILE", help="use only the masks (or cases) named in this file"
     )
     from ..scanner.protocols import PROTOCOLS, WIDE
 

@@ -102,6 +102,12 @@ def template() -> _Template:
     return _Template(lattice, image, inside > 0.5)
 
 
+def pose_of(dwi: Volume) -> Array:
+    """Where a head lies: affine (4, 4) from points of standard space to points of its DWI (RAS mm)."""
+    upright = _upright(dwi.canonical())
+    return _registered(upright, find_brain(upright.array, upright.spacing).mask)
+
+
 def standardize(case: Case) -> StandardCase:
     """Bring a case to standard space."""
     dwi = _upright(case.dwi.canonical())

@@ -32,7 +32,7 @@ import numpy.typing as npt
 from ..anatomy.anatomy import Anatomy
 from ..errors import BadInputError, StrokeSynthError
 from ..files import sha256_of
-from ..volume import FILE_ENDINGS, Grid, file_stem, read_volume
+from ..volume import FILE_ENDINGS, Grid, Volume, file_stem, read_volume
 from .lesion import Lesion, LesionRequest
 from .placing import box_of_standard_region, grid_of_box, solid_brain
 from .statistics import SMALLEST_COUNTED_ML, bounding_box, describe, pieces, without_dust
@@ -182,19 +182,24 @@ class MaskFolder:
         Sulci up to twice this wide count as solid brain in ``loss``; 0 counts all CSF as lost.
     atlas
         Standard brain and territory names; the shipped ones when None.
+    paths
+        Files to use instead of all that are in the folder.
     """
+
+    remedy = "bring them to standard space (MNI152)"
 
     def __init__(
         self, folder: Path, names: Sequence[str] | None = None, *, vary: bool = True,
         sulcus_mm: float = SULCUS_MM, atlas: TerritoryAtlas | None = None,
+        paths: Sequence[Path] | None = None,
     ) -> None:  # fmt: skip
         self.folder = Path(folder)
         self.name = f"masks of {self.folder.name}"
         self.vary = vary
         self.sulcus_mm = sulcus_mm
-        self.paths = _mask_files(Path(folder), names)
+        self.paths = _mask_files(Path(folder), names) if paths is None else list(paths)
         self.screening = Screening()
-        self._atlas = atlas or TerritoryAtlas.load()
+        self.atlas = atlas or TerritoryAtlas.load()
         self._opened: dict[Path, StandardMask | None] = {}
 
     @property
@@ -205,13 +210,23 @@ class MaskFolder:
     def open(self, path: Path) -> StandardMask | None:
         """The screened mask of a file, or None when it was screened out; read once."""
         if path not in self._opened:
-            mask, reason = _screened(path, self._atlas)
+            mask, reason = self.screened(path)
             self._opened[path] = mask
             if mask is None:
                 self.screening.rejected[str(path)] = reason
             else:
                 self.screening.accepted += 1
         return self._opened[path]
+
+    def screened(self, path: Path) -> tuple[StandardMask | None, str]:
+        """The mask of a file, or None and why it is not used."""
+        try:
+            volume = read_volume(path).canonical()
+        except BadInputError:
+            return None, "unreadable"
+        if _tilted(volume.affine):
+            return None, "on a tilted grid, so not in standard space"
+        return screened_volume(volume, path, person_of(path), self.atlas)
 
     def draw(self, anatomy: Anatomy, request: LesionRequest, rng: np.random.Generator) -> Lesion:
         """Draw a mask that fits the request and the anatomy; see :class:`LesionSource`."""
@@ -239,8 +254,7 @@ class MaskFolder:
                 break
         if not self.screening.accepted:
             raise BadInputError(
-                f"{self.folder}: none of its masks is usable; bring them to standard space (MNI152). "
-                f"{self.screening.screened()}"
+                f"{self.folder}: none of its masks is usable; {self.remedy}. {self.screening.screened()}"
             )
         raise StrokeSynthError(
             f"{self.name}: none of {tries} masks that suit {_asked(request)} fits {anatomy.name} and keeps "
@@ -276,7 +290,7 @@ class MaskFolder:
         whole = np.zeros(anatomy.labels.shape, bool)
         whole[box] = kept
         numbers = describe(kept, anatomy.grid.spacing)
-        site = self._atlas.site(whole, anatomy)
+        site = self.atlas.site(whole, anatomy)
         return Lesion(
             whole,
             {"source": "real mask", "file": mask.path.name, "sha256": sha256_of(mask.path),
@@ -303,14 +317,10 @@ def _mask_files(folder: Path, names: Sequence[str] | None) -> list[Path]:
     return chosen
 
 
-def _screened(path: Path, atlas: TerritoryAtlas) -> tuple[StandardMask | None, str]:
-    """The mask, or None and why not."""
-    try:
-        volume = read_volume(path).canonical()
-    except BadInputError:
-        return None, "unreadable"
-    if _tilted(volume.affine):
-        return None, "on a tilted grid, so not in standard space"
+def screened_volume(
+    volume: Volume, path: Path, person: str, atlas: TerritoryAtlas
+) -> tuple[StandardMask | None, str]:
+    """A mask that lies in standard space, or None and why it is not used."""
     array = volume.array != 0
     values = volume.array[array]
     if values.size == 0:
@@ -330,7 +340,7 @@ def _screened(path: Path, atlas: TerritoryAtlas) -> tuple[StandardMask | None, s
     padded = np.pad(array[box], 1)
     x, y, z = padded.shape
     return StandardMask(
-        person_of(path), path, np.packbits(padded), Grid((x, y, z), affine),
+        person, path, np.packbits(padded), Grid((x, y, z), affine),
         float(array.sum() * volume.grid.voxel_ml), atlas.site_of_points(points[:, inside]),
         int((pieces(padded)[1] * volume.grid.voxel_ml >= SMALLEST_COUNTED_ML).sum()),
     ), ""  # fmt: skip

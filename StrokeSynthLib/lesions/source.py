@@ -30,15 +30,15 @@ class SourceKind:
 def _open_masks(folder: Path | None, names: Sequence[str] | None) -> LesionSource:
     if folder is None:
         raise BadInputError("--lesions: name the folder of lesion masks in standard space.")
-    if _holds_examinations(folder):
+    if holds_examinations(folder):
         raise BadInputError(
-            f"{folder}: holds examinations or their maps, so its masks lie on those images; --lesions needs "
-            "a folder of masks that were brought to standard space (MNI152), without the images."
+            f"{folder}: holds examinations or their maps, so its masks lie on those images; give the whole "
+            "cohort, or a folder of masks that were brought to standard space (MNI152), without the images."
         )
     return MaskFolder(folder, names)
 
 
-def _holds_examinations(folder: Path) -> bool:
+def holds_examinations(folder: Path) -> bool:
     """Whether a folder is a cohort or its derivatives; their masks are not in standard space."""
     named = (parse(file) for file in folder.rglob("*") if is_image(file.name))
     if any(name is not None and name.role != "lesion" for name in named):

@@ -45,7 +45,7 @@ class DatabaseRecipe:
     model
         Folder of the translator, or the name of a shipped one.
     anatomies, lesions
-        Folder of label maps, and what :func:`..lesions.source.open_lesions` understands; None for the
+        Folder of label maps, and what :func:`.cohort_masks.open_lesion_source` understands; None for the
         shipped population model and the procedural generator.
     lesion_free
         Share of cases without a lesion.
@@ -148,7 +148,7 @@ class DatabaseRecipe:
 
     def _scenes(self, translator: Translator) -> Scenes:
         from ..anatomy.source import open_anatomies
-        from ..lesions.source import open_lesions
+        from .cohort_masks import open_lesion_source
 
         if isinstance(translator, Proposer) and not (self.anatomies or self.lesions or self.maps):
             translator.check_share(self.lesion_free)
@@ -165,9 +165,9 @@ class DatabaseRecipe:
                 raise BadInputError(
                     "--maps and --anatomies: both say where heads come from; give one of them."
                 )
-            return UserMaps(self.maps, open_lesions(self.lesions))
+            return UserMaps(self.maps, open_lesion_source(self.lesions))
         return Sections(
-            open_anatomies(self.anatomies), open_lesions(self.lesions), training_geometries(model)
+            open_anatomies(self.anatomies), open_lesion_source(self.lesions), training_geometries(model)
         )
 
     def _case(self, number: int, drawn: Drawn) -> MadeCase:

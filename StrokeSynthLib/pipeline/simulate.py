@@ -32,9 +32,9 @@ class SimulationRecipe:
     anatomies
         Folder of label maps, or None for the shipped population model.
     lesions
-        Folder of lesion masks in standard space, or None for the procedural generator.
+        What :func:`.cohort_masks.open_lesion_source` understands; None for the procedural generator.
     lesion_names
-        Only these masks of the folder (file names without ending), or None for all.
+        Only these masks of a folder (file names without ending) or cases of a cohort, or None for all.
     scanner
         Name of a protocol; "mixed": any that is not held out; "wide": past all of them.
     lesion_free
@@ -64,13 +64,13 @@ class SimulationRecipe:
     def maker(self) -> Callable[[int], MadeCase]:
         """Open anatomies and lesions; the function makes case ``number``."""
         from ..anatomy.source import open_anatomies
-        from ..lesions.source import open_lesions
         from ..scanner.protocols import PROTOCOLS, WIDE
         from ..scanner.simulate import acquire
         from ..scanner.wide import draw_wide_protocol
+        from .cohort_masks import open_lesion_source
 
         anatomies = open_anatomies(self.anatomies)
-        lesions = open_lesions(self.lesions, names=self.lesion_names)
+        lesions = open_lesion_source(self.lesions, names=self.lesion_names)
         names = protocol_names(self.scanner)
 
         def make(number: int) -> MadeCase:

@@ -29,13 +29,13 @@ def lesion_for_map(
 ) -> dict[str, Any]:
     """Draw a lesion for a map and write it on the map's grid; returns the sidecar's entries."""
     from ..anatomy.registration import anatomy_of_map
-    from ..lesions.source import open_lesions
+    from .cohort_masks import open_lesion_source
 
     check_image_outputs([out], [semantic_map])
     volume = load_semantic_map(semantic_map)
     anatomy = anatomy_of_map(volume, semantic_map.name)
     mask, entries = draw_lesion(
-        volume, anatomy, open_lesions(lesions), request, seed, parents_of([semantic_map])
+        volume, anatomy, open_lesion_source(lesions), request, seed, parents_of([semantic_map])
     )  # fmt: skip
     write_with_record(out, mask, entries, Storage("uint8"))
     return entries

@@ -30,7 +30,7 @@ Array = npt.NDArray[Any]
 def lesion(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
     """A lesion mask for a map, by territory, side, volume and number."""
     from ...lesions.lesion import LesionRequest
-    from ...lesions.source import open_lesions
+    from ...pipeline.cohort_masks import open_lesion_source
 
     semantic_map = checked_map(arguments.volume("map"))
     request = LesionRequest(
@@ -39,7 +39,7 @@ def lesion(arguments: Arguments, workshop: Workshop) -> dict[str, Any]:
     )  # fmt: skip
     folder, seed = arguments.path("lesions"), arguments.seed()
     arguments.finish()
-    source = open_lesions(folder)
+    source = open_lesion_source(folder)
     anatomy = workshop.anatomy(semantic_map)
     parents = {"SemanticMap": content_hash(semantic_map)}
     mask, record = draw_lesion(semantic_map, anatomy, source, request, seed, parents)
