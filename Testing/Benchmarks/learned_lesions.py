@@ -22,15 +22,18 @@ with nothing asked. Writes learned_lesions.json, .md and .png beside this file.
   training mask over the nearest held-out mask, both out of equally many; lesions of 10 such voxels and more.
   1 means that training masks are no nearer than masks never seen. The control are held-out masks; planted
   are training masks moved and turned as ``--lesions DIR`` does, which the measure must find.
-- **What was asked**: volume within 20 %, share of the draws on the side and in the territory asked for.
+- **What was asked**: volume within 20 %, share of the draws on the side and in the territory asked for. Both
+  sources draw again what does not meet a request, so these are near 1 by construction; *at once* is the share
+  of the draws whose first whole lesion met it (the procedural source does not count).
+- **Refused**: what was drawn again, by reason: a crop (a piece's shape), a further piece (left out), a
+  lesion.
+- **Further seeds**: the same models, other draws; what one sample of lesions settles, and what not.
 """
 
 from __future__ import annotations
 
 import argparse
-import pickle
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -52,6 +55,7 @@ from StrokeSynthLib.lesions.statistics import SMALLEST_COUNTED_ML, bounding_box,
 from StrokeSynthLib.lesions.territories import ARTERIES, TerritoryAtlas, standard_points_of_voxels
 from StrokeSynthLib.randomness import generator
 from Testing.Benchmarks.learned_lesions_report import figure, report
+from Testing.Benchmarks.measured_once import Cache
 
 HERE = Path(__file__).with_suffix("")
 PEOPLE, SEED, NEAREST = 4, 2026, 5
@@ -152,8 +156,17 @@ def drawn(source: Any, number: int, seed: int = SEED) -> tuple[list[Measured], d
             continue
         found.append(measure(lesion.mask, anatomy))
     seconds = (time.process_time() - start) / number
-    return found, {"cpu_seconds": round(seconds, 2), "failed": failed,
-                   "drawn_again": int(getattr(source, "rejections", 0))}  # fmt: skip
+    return found, {"cpu_seconds": round(seconds, 2), "failed": failed, "refused": refusals(source)}
+
+
+def refusals(source: Any) -> dict[str, int]:
+    """What a source has refused so far and drawn again, by reason."""
+    return dict(sorted(getattr(source, "refused", {}).items()))
+
+
+def lesions_refused(source: Any) -> int:
+    """Whole lesions that a source has refused so far."""
+    return sum(count for reason, count in refusals(source).items() if reason.startswith("lesion"))
 
 
 def real(folder: MaskFolder, names: list[str], number: int, *, moved: bool = False) -> list[Measured]:
@@ -260,10 +273,11 @@ def asked(source: Any, number: int) -> dict[str, dict[str, float]]:
     """How well requests are met, judged anew from the masks."""
     atlas, found = TerritoryAtlas.load(), {}
     for request in REQUESTS:
-        ok = {"volume": 0, "side": 0, "territory": 0, "made": 0}
+        ok = {"volume": 0, "side": 0, "territory": 0, "at_once": 0, "made": 0}
         ratios = []
         for draw in range(number):
             anatomy = person(draw % PEOPLE)
+            refused = lesions_refused(source)
             try:
                 lesion = source.draw(anatomy, request, generator(SEED, "asked", str(request), draw))
             except StrokeSynthError:
@@ -271,6 +285,7 @@ def asked(source: Any, number: int) -> dict[str, dict[str, float]]:
             volume = float(lesion.mask.sum() * anatomy.grid.voxel_ml)
             site = atlas.site(lesion.mask, anatomy)
             ok["made"] += 1
+            ok["at_once"] += lesions_refused(source) == refused
             ok["volume"] += abs(volume / float(request.volume_ml or volume) - 1.0) <= 0.2
             ok["side"] += site.side == request.side
             ok["territory"] += request.territory in (None, "lacunar", site.territory)
@@ -283,24 +298,6 @@ def asked(source: Any, number: int) -> dict[str, dict[str, float]]:
     return found
 
 
-class Cache:
-    """Measured groups by name, in a folder of the user's; nothing is kept without one."""
-
-    def __init__(self, folder: Path | None, settings: str) -> None:
-        self._folder, self._settings = folder, settings
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
-        """What was kept under a name, else what ``make`` gives."""
-        if self._folder is None:
-            return make()
-        path = self._folder / f"{name}-{self._settings}.pickle"
-        if not path.exists():
-            path.write_bytes(pickle.dumps(make()))
-        return pickle.loads(path.read_bytes())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -310,6 +307,7 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=170)
     parser.add_argument("--asked", type=int, default=40)
     parser.add_argument("--seed", type=int, default=SEED, help="of what is drawn with nothing asked")
+    parser.add_argument("--further-seeds", type=int, nargs="*", default=[11, 12], help="drawn as well")
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument(
         "--cache", type=Path, help="keep what was measured here, for another run of this file"
@@ -336,6 +334,14 @@ def main() -> None:
         )
         requests[name] = cached(f"asked-{key}", partial(asked, source, arguments.asked))
         print(name, len(groups[name]), cost[name], flush=True)
+    again = {
+        f"{name}, seed {seed}": cached(
+            f"drawn-{source.model.hash[:12]}-{seed}", partial(drawn, source, number, seed)
+        )[0]
+        for name, source in sources.items()
+        if isinstance(source, LearnedLesions)
+        for seed in arguments.further_seeds
+    }
     planted = cached("planted", lambda: real(folder, rest[:60], 60, moved=True))
     scale = np.stack([m.descriptors for m in trained]).std(axis=0)
     half = len(unseen) // 2
@@ -351,6 +357,10 @@ def main() -> None:
         "distances": {name: distances(group, unseen) for name, group in groups.items()},
         "at_equal_volumes": {name: distances(group, unseen, True) for name, group in groups.items()},
         "coverage": {name: coverage(group, unseen, scale) for name, group in groups.items()},
+        "further_seeds": {
+            name: {"distances": distances(group, unseen), "coverage": coverage(group, unseen, scale)}
+            for name, group in again.items()
+        },
         "copies": {
             "held out (control)": copies(unseen[:half], first, unseen[half:]),
             "planted (moved training masks)": copies(planted, first, unseen),

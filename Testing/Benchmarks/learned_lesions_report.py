@@ -63,27 +63,47 @@ def report(result: dict[str, Any], about: str) -> str:
     lines += [f"| {group} | {interval(v)} | {v[3]:.2f} |" for group, v in result["copies"].items()]
     lines += ["", "## What was asked for", "",
               "Before: volume at level zero over the volume made (10th, 50th, 90th percentile).", "",
-              "| source | asked | made | volume within 20 % | on the side | in the territory | before |",
-              "| --- |" + " --- |" * 6]  # fmt: skip
+              "| source | asked | made | volume within 20 % | on the side | in the territory | at once "
+              "| before |", "| --- |" + " --- |" * 7]  # fmt: skip
     for source, requests in result["asked"].items():
         for request, v in requests.items():
-            before = ", ".join(f"{b:.2f}" for b in v["before_over_after"]) if "learned" in source else "-"
+            learned = "learned" in source
+            before = ", ".join(f"{b:.2f}" for b in v["before_over_after"]) if learned else "-"
+            at_once = f"{v['at_once']:.0%}" if learned else "-"
             lines.append(
                 f"| {source} | {request} | {v['made']:.0%} | {v['volume']:.0%} | {v['side']:.0%} | "
-                f"{v['territory']:.0%} | {before} |"
+                f"{v['territory']:.0%} | {at_once} | {before} |"
             )
-    lines += [
-        "",
-        "## Cost",
-        "",
-        "| | CPU seconds a lesion | failed | drawn again |",
-        "| --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {n} | {c['cpu_seconds']} | {c['failed']} | {c['drawn_again']} |"
-        for n, c in result["cost"].items()
-    ]
+    lines += ["", "## Cost", "", "| | CPU seconds a lesion | failed |", "| --- | --- | --- |"]
+    lines += [f"| {n} | {c['cpu_seconds']} | {c['failed']} |" for n, c in result["cost"].items()]
+    lines += _refused(result["cost"], result["numbers"]) + _further_seeds(result)
     return "\n".join(lines) + "\n"
+
+
+def _refused(cost: dict[str, Any], numbers: dict[str, int]) -> list[str]:
+    """What was refused by sources that count it, nothing being asked: per 100 lesions."""
+    counted = {name: c["refused"] for name, c in cost.items() if c["refused"]}
+    reasons = sorted({reason for refused in counted.values() for reason in refused})
+    lines = ["", "## Refused, per 100 lesions of which nothing was asked", "",
+             "| | " + " | ".join(counted) + " |", "| --- |" + " --- |" * len(counted)]  # fmt: skip
+    for reason in reasons:
+        cells = [f"{100 * refused.get(reason, 0) / numbers[name]:.1f}" for name, refused in counted.items()]
+        lines.append(f"| {reason} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _further_seeds(result: dict[str, Any]) -> list[str]:
+    """Distances and coverage of the same models with other draws."""
+    if not result["further_seeds"]:
+        return []
+    names = ("volume", "components", "sphericity", "largest", "smallest", "gap", "arteries")
+    lines = ["", "## Further seeds", "", "| | " + " | ".join(names) + " | density | coverage |",
+             "| --- |" + " --- |" * (len(names) + 2)]  # fmt: skip
+    for group, values in result["further_seeds"].items():
+        cells = [f"{values['distances'][name][0]:.2f}" for name in names]
+        cells += [f"{values['coverage'][name]:.2f}" for name in ("density", "coverage")]
+        lines.append(f"| {group} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def figure(groups: dict[str, list[Any]], path: Path) -> None:

@@ -34,6 +34,7 @@ from StrokeSynthLib.modelfolder import ModelFolder, open_model
 from StrokeSynthLib.progress import ProgressEvent, silent
 from StrokeSynthLib.randomness import generator
 from StrokeSynthLib.volume import Volume, write_volume
+from Testing.builders import small_head
 from Testing.unit.lesion_balls import GRID, ball
 
 TINY = LesionTrainingOptions(steps=2, batch=2, critic_steps=1, threads=1, device="cpu", modes=6)
@@ -345,6 +346,20 @@ def test_the_model_holds_no_single_mask(shape_model: ModelFolder, material: Mate
             for piece in material.pieces:
                 small = halved(piece.crop[None].astype(np.float32)).ravel()
                 assert abs(np.corrcoef(row.astype(np.float32), small)[0, 1]) < 0.999 or name == "shape/mean"
+
+
+def test_what_is_refused_is_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every crop is refused by one rule: nothing else is counted, and the lesion is given up in the end."""
+    from StrokeSynthLib.lesions.learned import source as module
+
+    source, head = LearnedLesions(LEARNED), small_head()
+    monkeypatch.setattr(module, "LEAST_INSIDE", 1.1)
+    monkeypatch.setattr(module, "TRIES", 2)
+    with pytest.raises(StrokeSynthError, match="after 2 tries"):
+        source.draw(head, LesionRequest(), generator(0, "lesion"))
+    crops = 2 * module.CROP_TRIES
+    assert source.refused == {"crop: outside the brain": crops, "lesion: a piece found no place": 2}
+    assert source.rejections == 2
 
 
 def test_an_unknown_kind_is_refused_before_masks_are_read(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -33,14 +34,13 @@ from ..placing import Box, box_of_standard_region, grid_of_box
 from ..statistics import SMALLEST_COUNTED_ML, describe, pieces
 from ..territories import (
     ARTERIES,
-    SIDES,
     Site,
     Territory,
     TerritoryAtlas,
-    find_territory,
     standard_points_of_voxels,
 )
 from .arrangement import Arrangement, Ask, Plan
+from .asked import VOLUME_TOLERANCE, checked, mismatch
 from .crops import REACH, arteries_at, conditions, crop_grid, crop_points, voxel_mm
 from .neighbors import Hemisphere, Occupied
 from .registry import LESION_KINDS, crop_model
@@ -48,7 +48,6 @@ from .sharing import MOST_PIECES
 
 Array = npt.NDArray[Any]
 
-VOLUME_TOLERANCE = 0.1
 TRIES = 60
 #: Draws of one piece before the lesion goes without it; after every few it gets another place.
 CROP_TRIES = 12
@@ -65,8 +64,8 @@ FURTHEST_LEVEL = 0.6
 MOST_IN_VENTRICLES = 0.05
 #: Share of a further piece's crop that may lie on or beside the pieces that are there.
 MOST_OVERLAP = 0.2
-#: An asked-for territory holds at least this share of the lesion.
-LEAST_IN_TERRITORY = 0.5
+#: Before the reasons why a crop was drawn again.
+_CROP = "crop: "
 
 
 @dataclass(frozen=True)
@@ -105,11 +104,16 @@ class LearnedLesions:
         except KeyError as error:
             raise BadInputError(f"{folder.path}: {error} is missing; copy the model again.") from error
         self._hemisphere = Hemisphere(self._atlas)
-        self.rejections = 0
+        self.refused: Counter[str] = Counter()
+
+    @property
+    def rejections(self) -> int:
+        """Lesions that were drawn again, and further pieces that found no place, so far."""
+        return sum(count for reason, count in self.refused.items() if not reason.startswith(_CROP))
 
     def draw(self, anatomy: Anatomy, request: LesionRequest, rng: np.random.Generator) -> Lesion:
         """Draw one lesion; see :class:`~StrokeSynthLib.lesions.lesion.LesionSource`."""
-        territory = _checked(request)
+        territory = checked(request)
         room_ml = float(anatomy.parenchyma.sum() * anatomy.grid.voxel_ml)
         if room_ml <= 0:
             raise StrokeSynthError(f"{anatomy.name}: has no gray or white matter; give another anatomy.")
@@ -118,14 +122,14 @@ class LearnedLesions:
             plan = self._plan(request, territory, room_ml, rng)
             placed = self._placed(anatomy, plan, request, room_ml, rng)
             if placed is None:
-                self.rejections += 1
+                self.refused["lesion: a piece found no place"] += 1
                 continue
             lesion, site = self._described(anatomy, placed, request)
-            mismatch = _mismatch(lesion, site, request, territory)
-            if mismatch is None:
+            unmet = mismatch(lesion, site, request, territory)
+            if unmet is None:
                 return lesion
-            problem = mismatch
-            self.rejections += 1
+            problem = unmet.said
+            self.refused[f"lesion: {unmet.reason} not as asked"] += 1
         raise StrokeSynthError(
             f"{anatomy.name}: no lesion as asked for after {TRIES} tries ({problem}); "
             "ask for another volume, number or territory, or use the procedural lesions."
@@ -171,7 +175,7 @@ class LearnedLesions:
             ask = partial(self._arrangement.further, plan.main, share, across, occupied, self._atlas, rng)
             piece = self._piece(anatomy, ask, request, room_ml, taken, rng)
             if piece is None:
-                self.rejections += 1
+                self.refused["further piece: found no place"] += 1
                 owed += share * room_ml
                 continue
             placed.append(piece)
@@ -206,8 +210,10 @@ class LearnedLesions:
             crop = self._crops.draw(told[None], rng)[0]
             inside = crop.ravel() > 0
             if not inside.any() or brain[inside].mean() < LEAST_INSIDE:
+                self.refused[f"{_CROP}outside the brain"] += 1
                 continue
             if ask.artery and _in_artery(points[:, inside], ask.artery, self._atlas) < LEAST_IN_ARTERY:
+                self.refused[f"{_CROP}outside its artery"] += 1
                 continue
             placed = self._level(anatomy, crop, ask, ask.share * room_ml, request, taken)
             if placed is not None:
@@ -222,12 +228,14 @@ class LearnedLesions:
         corners = grid.corners()
         box = box_of_standard_region(anatomy, corners.min(axis=0), corners.max(axis=0), 2.0)
         if box is None:
+            self.refused[f"{_CROP}outside the anatomy"] += 1
             return None
         onto = grid_of_box(anatomy, box)
         # Outside the crop the pull gives 0, which after the shift means far outside the lesion.
         field = anatomy.pull(crop + 1.0, grid, onto=onto) - 1.0
         taken = taken[box]
         if (taken & (field > 0)).sum() > MOST_OVERLAP * (field > 0).sum():
+            self.refused[f"{_CROP}on another piece"] += 1
             return None
         free = anatomy.parenchyma[box] & ~taken & (field > -FURTHEST_LEVEL)
         before_ml = float((free & (field > 0)).sum() * anatomy.grid.voxel_ml)
@@ -235,10 +243,12 @@ class LearnedLesions:
         smallest = max(1, int(np.ceil(SMALLEST_COUNTED_ML / anatomy.grid.voxel_ml - 1e-6)))
         found = _at_volume(field, free, max(round(volume_ml / anatomy.grid.voxel_ml), smallest), smallest)
         if found is None:
+            self.refused[f"{_CROP}level far from zero"] += 1
             return None
         mask, level = found
         shape = field >= level
         if (shape & np.isin(anatomy.labels[box], VENTRICLES)).sum() > MOST_IN_VENTRICLES * shape.sum():
+            self.refused[f"{_CROP}in the ventricles"] += 1
             return None
         step = voxel_mm(ask.extent_mm)
         inside = crop_points(np.array(ask.center), step)[:, crop.ravel() >= level]
@@ -273,32 +283,6 @@ def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
     if not found:
         raise KeyError(prefix)
     return found
-
-
-def _checked(request: LesionRequest) -> Territory | None:
-    """The territory asked for, after the rest was found in order."""
-    if request.side is not None and request.side not in SIDES:
-        raise BadInputError(f"--side {request.side}: is not known; choose {', '.join(SIDES)}.")
-    if request.volume_ml is not None and not 0.01 <= request.volume_ml < 2000.0:
-        raise BadInputError(
-            f"--volume-ml {request.volume_ml:g}: give a volume of 0.01 to 2000 ml, less than the brain."
-        )
-    if request.number is not None and not 1 <= request.number <= 200:
-        raise BadInputError(f"--number {request.number}: give 1 to 200.")
-    if (request.number or 0) > MOST_PIECES:
-        raise StrokeSynthError(
-            f"The learned lesions have at most {MOST_PIECES} pieces, not {request.number}; "
-            "ask for fewer, or use the procedural lesions."
-        )
-    if request.territory is None:
-        return None
-    territory = find_territory(request.territory)
-    if territory.pattern == "border-zone":
-        raise StrokeSynthError(
-            "The learned lesions know no border-zone infarcts, as masks do not tell them; "
-            "use the procedural lesions, or another territory."
-        )
-    return territory
 
 
 def _arteries(center: Array, ask: Ask, atlas: TerritoryAtlas) -> Array:
@@ -375,21 +359,3 @@ def _largest_pieces(mask: Array, number: int) -> Array:
     kept[np.argsort(counts)[::-1][:number]] = True
     kept[0] = False
     return np.asarray(kept[labels])
-
-
-def _mismatch(lesion: Lesion, site: Site, request: LesionRequest, territory: Territory | None) -> str | None:
-    record = lesion.record
-    volume = float(record["volume_ml"])
-    if request.volume_ml is not None and abs(volume / request.volume_ml - 1) > VOLUME_TOLERANCE:
-        return f"{volume:.2f} ml instead of {request.volume_ml:.2f}"
-    if request.number is not None and record["components"] != request.number:
-        return f"{record['components']} lesions instead of {request.number}"
-    if request.side is not None and record["side"] != request.side:
-        return f"side {record['side']} instead of {request.side}"
-    if territory is None:
-        return None
-    if territory.pattern == "embolic":
-        largest = max(sum(site.shares[p] for p in parts) for parts in ARTERIES.values())
-        return None if record["components"] >= 4 and largest < 0.8 else "not spread over several territories"
-    inside = sum(site.shares[part] for part in territory.parts)
-    return None if inside >= LEAST_IN_TERRITORY else f"{inside:.0%} in {territory.name}"
