@@ -46,7 +46,7 @@ def training(parser: argparse.ArgumentParser) -> None:
     """What trainings of any kind share: size of the network's view, length, threads, seed."""
     parser.add_argument(
         "--dimensions", type=int, choices=(2, 3), default=2,
-        help="networks see slices with their neighbors (2, default) or blocks of slices (3)",
+        help="networks see slices (2, default; a segmenter their neighbors, too) or blocks of slices (3)",
     )  # fmt: skip
     parser.add_argument("--steps", type=positive_whole, metavar="N", help="training steps (networks)")
     parser.add_argument("--minutes", type=positive, metavar="M", help="stop after this time (networks)")

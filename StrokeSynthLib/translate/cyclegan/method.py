@@ -77,7 +77,7 @@ class CycleGAN(Method):
         "Nothing tells the network what one map's own image looks like, so contrast between tissues follows\n"
         "the drawn sketch more than with paired training. Hallucinated or missing structures are possible\n"
         "where maps and images of the cohort differ in what they show (field of view, stripping). With few\n"
-        "steps the images look like the sketch. Slices are painted one by one in two dimensions."
+        "steps the images look like the sketch."
     )
 
     def __init__(self, options: TranslatorOptions, device: Device) -> None:

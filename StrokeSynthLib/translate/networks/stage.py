@@ -20,11 +20,12 @@ from ..stage import Stage, Step, unheard
 from .frame import Frame
 from .painter import Painter
 from .sketch import drawn_sketch, sketch_reach
+from .windows import windows_over
 
 Array = npt.NDArray[Any]
 #: Runs the network over a frame: classes (x, y, z), sketch of b0 and ADC (2, x, y, z), and the number of
 #: each slice in the map, below 0 for those beyond it -> (2, x, y, z). Tells its steps: as many as the painter
-#: takes for an image, for each slice in two dimensions, for the whole frame in three.
+#: takes for an image, for each slice in two dimensions, for each window of slices in three.
 Generate = Callable[[Array, Array, list[int], Step], Array]
 
 #: What a slice's painting can be.
@@ -36,8 +37,8 @@ _AROUND = 4
 class NetworkStage(Stage):
     """Sketches of a map, kept up to date, and the network's paintings of them, made when they are asked for.
 
-    A network of two dimensions paints each slice alone, so one slice costs one pass over one slice. A
-    network of three dimensions has to see the whole head to be exact; otherwise it sees a few slices
+    A network of two dimensions paints each slice alone, so one slice costs one pass over one slice. One
+    of three dimensions is shown all windows of the head to be exact; otherwise it sees a few slices
     around those that are wanted.
     """
 
@@ -91,12 +92,15 @@ class NetworkStage(Stage):
 
     @property
     def steps(self) -> int:
-        """See :class:`..stage.Stage`: each slice that the frame holds, or the whole of it in 3D."""
+        """See :class:`..stage.Stage`: each slice that the frame holds, or each window of them in 3D."""
         total = 0
         for bare in self._versions:
             looked_at = self._looked_at(range(self.shape[self.axis]), bare)
-            known = len(self._frame_of(looked_at)[1]) if looked_at else 0
-            total += known if self._painter.dimensions == 2 else min(known, 1)
+            if not looked_at:
+                continue
+            frame, known = self._frame_of(looked_at)
+            flat = self._painter.dimensions == 2
+            total += len(known) if flat else len(windows_over(frame.shape[2])) * bool(known)
         return total * (self._painter.sampling_steps or 1)
 
     def compute(self, step: Step = unheard) -> None:

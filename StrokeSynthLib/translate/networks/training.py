@@ -19,10 +19,12 @@ from ..options import TranslatorOptions
 from .dataset import Stack
 from .method import Method
 from .painter import Painter
+from .windows import DEPTH
 
-_BLOCK = 16  # slices of a 3D block
-_SAVE_EVERY = 250
-_REPORT_EVERY = 10
+#: Steps after which the state is saved and the user is told, or seconds: a step in 3D can take some of them,
+#: and a training is stopped only where it reports.
+_SAVE_EVERY, _SAVE_AFTER = 250, 120.0
+_REPORT_EVERY, _REPORT_AFTER = 10, 2.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def train(
         method = begin()
         steps = options.steps or method.steps[options.dimensions]
         size = options.batch or method.batch[options.dimensions]
-        depth = 1 if options.dimensions == 2 else _BLOCK
+        depth = 1 if options.dimensions == 2 else DEPTH
         shapes = [stack.labels.shape for stack in stacks]
         extra = [] if options.condition == "sketch" else [options.condition]
         key = fingerprint(
@@ -61,6 +63,7 @@ def train(
         )
         earlier = _restored(method, values, out, key, options.resume)
         start = time.monotonic()
+        reports, saves = _Turn(_REPORT_EVERY, _REPORT_AFTER), _Turn(_SAVE_EVERY, _SAVE_AFTER)
         with _kept_when_stopped(method, values, out, key):
             while method.done < steps:
                 method.seconds = earlier + time.monotonic() - start
@@ -71,10 +74,10 @@ def train(
                 torch.manual_seed(int(rng.integers(2**31)))
                 batch = method.draw(stacks, size, depth, rng).to(device.name)
                 losses = method.step(batch, used)
-                if method.done % _REPORT_EVERY == 0 or method.done == steps:
+                if reports.has_come(method.done) or method.done == steps:
                     values.update({name: float(loss) for name, loss in losses.items()})
                     progress(ProgressEvent(f"Training {method.kind}", method.done, steps, "", values))
-                if method.done % _SAVE_EVERY == 0 and method.done < steps:
+                if saves.has_come(method.done) and method.done < steps:
                     save_state(out, method.tensors(), _facts(method, values, key))
             # What follows takes its time as well, and may be killed.
             save_state(out, method.tensors(), _facts(method, values, key))
@@ -86,6 +89,21 @@ def train(
         **method.facts(), "network": method.painter.config(), **options.record_of_sources(),
     }  # fmt: skip
     return Trained(method.finished(), record, method.seconds / 60.0)
+
+
+class _Turn:
+    """Comes round every so many steps, and earlier where they take long."""
+
+    def __init__(self, steps: int, seconds: float) -> None:
+        self._steps, self._seconds = steps, seconds
+        self._last = time.monotonic()
+
+    def has_come(self, done: int) -> bool:
+        """Whether it is time when ``done`` steps are over."""
+        if done % self._steps and time.monotonic() - self._last < self._seconds:
+            return False
+        self._last = time.monotonic()
+        return True
 
 
 def _share_used(method: Method, steps: int, minutes: float | None) -> float:

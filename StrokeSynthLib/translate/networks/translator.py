@@ -36,6 +36,7 @@ from .frame import Frame
 from .method import Method
 from .painter import Painter
 from .stage import NetworkStage
+from .windows import DEPTH, blended, windows_over
 
 Array = npt.NDArray[Any]
 #: Slices computed together on a graphics card. On the processor each is computed alone, so that it comes out
@@ -121,12 +122,21 @@ class NetworkTranslator(DrawingTranslator):
         self, seed: int, noise: Tensor, classes: Array, sketch: Array, numbers: list[int], step: Step
     ) -> Array:
         """Run the painter over a frame: classes (x, y, z), sketch (2, x, y, z) -> (2, x, y, z)."""
-        labels = torch.from_numpy(classes.astype(np.int64))[None]
-        inputs = torch.from_numpy(sketch.astype(np.float32))[None]
-        random = self.painter.randomness(seed, numbers, classes.shape[:2])
+        labels = torch.from_numpy(classes.astype(np.int64))
+        inputs = torch.from_numpy(sketch.astype(np.float32))
         if self.painter.dimensions == 3:
-            return np.asarray(self._run(noise, (labels, inputs, random), step)[0].numpy())
-        labels, inputs = labels[0].permute(2, 0, 1), inputs[0].permute(3, 0, 1, 2)
+            windows = windows_over(classes.shape[2])
+            pieces = [
+                (
+                    labels[None, ..., w], inputs[None, ..., w],
+                    self.painter.randomness(seed, numbers[w], classes.shape[:2]),
+                )
+                for w in windows
+            ]  # fmt: skip
+            found = [part[0].numpy() for part in self._side_by_side(noise, pieces, step)]
+            return blended(found, windows, classes.shape[2])
+        random = self.painter.randomness(seed, numbers, classes.shape[:2])
+        labels, inputs = labels.permute(2, 0, 1), inputs.permute(3, 0, 1, 2)
         together = _TOGETHER.get(self.device.name, 1)
         parts = [slice(k, k + together) for k in range(0, len(labels), together)]
         pieces = [(labels[p], inputs[p], None if random is None else random[p]) for p in parts]
@@ -134,7 +144,7 @@ class NetworkTranslator(DrawingTranslator):
         return np.asarray(painted.permute(1, 2, 3, 0).numpy())
 
     def _side_by_side(self, noise: Tensor, pieces: Sequence[_Piece], step: Step) -> list[Tensor]:
-        """Slices on the processor beside each other, each on one thread, so that none waits for another.
+        """Slices, or windows, on the processor beside each other, each on one thread: none waits for another.
 
         So the bits do not depend on the number of threads either.
         """
@@ -152,7 +162,7 @@ class NetworkTranslator(DrawingTranslator):
             torch.set_num_threads(before)
 
     def _run(self, noise: Tensor, piece: _Piece, step: Step) -> Tensor:
-        """Paint slices or a whole frame; on a graphics card steps are told when they are begun."""
+        """Paint slices or a window of them; on a graphics card steps are told when they are begun."""
         labels, sketch, random = piece
         with torch.inference_mode(), self.device.autocast():
             labels = labels.to(self.device.name)
@@ -270,6 +280,21 @@ def open_network(
     return NetworkTranslator(kind, network, model, spacing, size, folder.hash, chosen, condition)
 
 
+def _is_flat(record: Mapping[str, Any]) -> bool:
+    return bool(record["network"].get("dimensions", 2) == 2)
+
+
+def _of_dimensions(record: Mapping[str, Any]) -> str:
+    """What goes with two or with three dimensions, for the card."""
+    if _is_flat(record):
+        return "Two dimensions: slices are painted one by one; they agree as far as their sketches do."
+    distances = [geometry["thickness"] for geometry in record["geometries"]]
+    return (
+        f"Three dimensions: painted in windows of {DEPTH} slices that overlap by half. Trained on slices "
+        f"{min(distances):.1f} to\n{max(distances):.1f} mm apart; other distances it has not seen."
+    )
+
+
 def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
     """The model's card."""
     network = ", ".join(f"{name} {value}" for name, value in record["network"].items())
@@ -286,7 +311,7 @@ def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
         "Output: b0 and ADC; DWI by the signal equation.\n\n"
         f"**Losses.** {kind.losses}\n\n"
         f"**Training.** {record['steps']} steps of {record['batch']} "
-        f"({'slices' if record['network'].get('dimensions', 2) == 2 else 'blocks of slices'}), seed "
+        f"({'slices, 2D' if _is_flat(record) else f'blocks of {DEPTH} slices, 3D'}), seed "
         f"{record['seed']}, {minutes:.1f} minutes on {record['device']}; Adam, "
         f"rate {record['learning_rate']}, to zero over the second half; weights averaged.\n\n"
         f"**Data.** {len(record['cases'])} cases, {record['with_lesion']} with a lesion "
@@ -295,7 +320,7 @@ def card(kind: type[Method], record: Mapping[str, Any], minutes: float) -> str:
         "All of them are training cases:\nwhat is held out for testing is decided before, by person.\n\n"
         f"**Diversity.** SSIM between {len(_COMPARED)} images of one training map that differ in their seed "
         f"(1: the same image): DWI {alike['dwi']}, ADC {alike['adc']}.\n\n"
-        f"**Known failures.** {kind.failures}\n\n"
+        f"**Known failures.** {kind.failures}\n{_of_dimensions(record)}\n\n"
         "**License.** The weights follow the terms of the training cases. A network can remember them:\n"
         "treat it like the cases until `strokesynth audit` has passed on what it makes.\n\n"
         "For research use only. Not for diagnosis or treatment decisions.\n"

@@ -45,7 +45,7 @@ class Pix2Pix(Method):
     )
     failures = (
         "Corrections are small with few cases or steps: the images then look like the sketch, as `physics`\n"
-        "draws it. Slices are painted one by one in two dimensions."
+        "draws it."
     )
 
     def __init__(self, options: TranslatorOptions, device: Device) -> None:

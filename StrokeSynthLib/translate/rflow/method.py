@@ -31,8 +31,8 @@ class RectifiedFlow(Method):
     )
     failures = (
         "Grain and noise are learned with the image: with few steps, of training or of sampling, they are\n"
-        "too smooth or speckled. In two dimensions the noise of neighboring slices is independent. On grids\n"
-        "finer than the frame the finest noise is not painted but put on top."
+        "too smooth or speckled. On grids finer than the frame the finest noise is not painted but put on\n"
+        "top."
     )
 
     def __init__(self, options: TranslatorOptions, device: Device) -> None:

@@ -96,8 +96,8 @@ class Spade(Method):
         "with lesion voxels weighted more; noise on the discriminators' input, annealed."
     )
     failures = (
-        "The latent vector changes little beside the sketch, which already tells contrast and texture.\n"
-        "Slices are painted one by one in two dimensions, with one latent vector for all of them."
+        "The latent vector, one for the whole image, changes little beside the sketch, which already tells\n"
+        "contrast and texture."
     )
 
     def __init__(self, options: TranslatorOptions, device: Device) -> None:
