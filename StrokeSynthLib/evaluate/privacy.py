@@ -152,18 +152,18 @@ def _lesion_copies(
         return Finding(name, question, None, "", "No masks of both cohorts are large enough to be compared.")
     copied = lesions.copied
     sentences = [
-        f"{synthetic[i].name} has the lesion of {real[j].name} (Dice {dice:.2f}"
-        f"{', mirrored' if mirrored else ''})"
-        for i, j, dice, mirrored in copied
+        f"{synthetic[each.case].name} has the {'mirrored ' if each.mirrored else ''}lesion of "
+        f"{real[each.real].name} (Dice {each.dice:.2f})"
+        for each in copied
     ]
+    control = f"among real masks of other people {lesions.control_highest:.2f}"
     return Finding(
         name, question, not copied, lesions.rule,
-        f"{len(copied)} of {lesions.compared}: {listed(sentences)}." if copied
-        else f"None of {lesions.compared} masks; highest Dice {lesions.highest:.2f}, "
-        f"among real masks of other people {lesions.control_highest:.2f}.",
+        f"{len(copied)} of {lesions.compared}: {listed(sentences)}; {control}." if copied
+        else f"None of {lesions.compared} masks; highest evidence {lesions.highest:.2f}, {control}.",
         lesions.highest, lesions.threshold,
         {"highest": lesions.control_highest, "masks": lesions.control_masks},
-        [synthetic[i].name for i, *_ in copied],
+        [synthetic[each.case].name for each in copied],
     )  # fmt: skip
 
 

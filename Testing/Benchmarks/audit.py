@@ -34,8 +34,8 @@ from StrokeSynthLib.cohort.bvalues import read_sidecar
 from StrokeSynthLib.cohort.layouts import open_cohort
 from StrokeSynthLib.cohort.load import load_case
 from StrokeSynthLib.evaluate.copies import LEAST_CORRELATION, Reference, is_copy
-from StrokeSynthLib.evaluate.lesion_copies import lesion_evidence
-from StrokeSynthLib.evaluate.lesion_shapes import SMALLEST_ML, LesionShape
+from StrokeSynthLib.evaluate.lesion_copies import SMALLEST_ML, lesion_evidence
+from StrokeSynthLib.evaluate.lesion_shapes import LesionShape
 from StrokeSynthLib.evaluate.looks import compare_features, judge_alikeness, judge_intensities, judge_realism
 from StrokeSynthLib.evaluate.measured import Measured, halved, measure_case
 from StrokeSynthLib.evaluate.privacy import judge_privacy
@@ -136,7 +136,7 @@ def copies_found(
         right = (
             set()
             if found is None
-            else {hosts[i].name for i, j, *_ in found.copied if hosts[i].name == cases[j].name}
+            else {hosts[c.case].name for c in found.copied if hosts[c.case].name == cases[c.real].name}
         )
         result[kind] = {"copies": len(hosts), "found": len(right)}
     return {"threshold": round(threshold, 1), "least correlation": LEAST_CORRELATION, "kinds": result}
