@@ -112,7 +112,6 @@ def copies_found(
     copies: _Planted, clinic: Sequence[Measured], real: Sequence[int], reference: Reference, victims: int
 ) -> dict[str, Any]:
     """By kind: how many copies are called copies of the right case, and the lowest evidence."""
-    cases = [clinic[number] for number in real]
     threshold = reference.threshold(FURTHER)
     chosen = [number for number in range(victims) if number in real]
     result: dict[str, Any] = {}
@@ -126,11 +125,23 @@ def copies_found(
         evidence = [found.value[i, j] for i, j in enumerate(own)]
         lowest = round(float(min(evidence)), 1)
         result[kind] = {"copies": len(chosen), "found": int(sum(right)), "lowest evidence": lowest}
+    result |= lesions_found(copies, clinic, real, victims)
+    return {"threshold": round(threshold, 1), "least correlation": LEAST_CORRELATION, "kinds": result}
+
+
+def lesions_found(
+    copies: _Planted, clinic: Sequence[Measured], real: Sequence[int], victims: int
+) -> dict[str, Any]:
+    """By kind: how many copied lesions are called copies of the right case's."""
+    cases = [clinic[number] for number in real]
+    result: dict[str, Any] = {}
     for kind in LESION_PLANTS:
         hosts = [
             replace(clinic[number], shape=copies[number, kind][1])
-            for number in chosen
-            if (shape := copies[number, kind][1]) is not None and shape.volume_ml >= SMALLEST_ML
+            for number in range(victims)
+            if number in real
+            and (shape := copies[number, kind][1]) is not None
+            and shape.volume_ml >= SMALLEST_ML
         ]
         found = lesion_evidence(hosts, cases)
         right = (
@@ -139,7 +150,7 @@ def copies_found(
             else {hosts[c.case].name for c in found.copied if hosts[c.case].name == cases[c.real].name}
         )
         result[kind] = {"copies": len(hosts), "found": len(right)}
-    return {"threshold": round(threshold, 1), "least correlation": LEAST_CORRELATION, "kinds": result}
+    return result
 
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None] = print) -> dict[str, Any]:

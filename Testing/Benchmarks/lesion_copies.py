@@ -7,7 +7,7 @@ size, tilt, position and voxels (1 to 2 mm in plane, slices of 2 to 6 mm), in tw
 affine pose, as masks drawn on images are; and *placed* on people of the shipped population model as
 ``--lesions DIR`` does, moved a little and without sulci. The limits of
 :mod:`StrokeSynthLib.evaluate.lesion_copies` were chosen on the masks that are not in ``test_masks.txt``;
-those 200 are judged here.
+those 200 are judged here (``--design``: the others among themselves).
 
 - **False alarms**: evidence of each judged mask against all masks of other people that were drawn the same
   way (``--others``, and the 200), and of lesions of the shipped sources against them; each is laid over the
@@ -186,10 +186,10 @@ def measure(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
     unseen = set(held_out_names())
     files = sorted(folder.glob("*.nii.gz"))
     others = [path for path in files if person_of(path) not in unseen]
-    files = [path for path in files if person_of(path) in unseen]
-    files += others[:: max(1, len(others) // max(1, arguments.others))] if arguments.others else []
-    masks = kept(work / f"{way}.pickle", partial(real_mask, folder, way), files)
-    judged = [each for each in masks if each.judged]
+    others = others[:: max(1, len(others) // max(1, arguments.others))] if arguments.others else []
+    files = [] if arguments.design else [path for path in files if person_of(path) in unseen]
+    masks = kept(work / f"{way}.pickle", partial(real_mask, folder, way), [*files, *others])
+    judged = [each for each in masks if each.judged or arguments.design]
     result: dict[str, Any] = {"real": len(masks), "others": len(masks) - len(judged), "judged": {}}
     rng = generator(SEED, "recall", way)
     copied = [judged[n] for n in rng.permutation(len(judged))[: arguments.copies]]
@@ -215,6 +215,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--others", type=int, default=900, help="masks that are not judged, about")
+    parser.add_argument("--design", action="store_true", help="judge the others (own work folder)")
     parser.add_argument("--copies", type=int, default=200, help="masks that are copied, of each way")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--out", type=Path, default=HERE)
