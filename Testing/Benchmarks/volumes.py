@@ -10,8 +10,10 @@ each in a process of its own on one thread:
 
     python -m Testing.Benchmarks.volumes --cohorts WORK --work DIR --out Testing/Benchmarks
 
-Each stage that is done is a file in ``DIR/rows``, so this can be killed and started again; ``--rows`` works
-on some rows, for several processes. The report and the picture are made of what there is.
+``--taken-from`` spares trainings in 2D: it takes those of a run of ``head_to_head.py`` with as many cases,
+which had so many steps, not so many seconds. Each stage that is done is a file in ``DIR/rows``, so this can
+be killed and started again; ``--rows`` works on some rows, for several processes. The report and the
+picture are made of what there is.
 """
 
 from __future__ import annotations
@@ -50,6 +52,9 @@ class Trial:
         Of the clinic to learn from; of the test cohort to draw on.
     seed
         Of the trainings and of the images.
+    taken_from
+        Folder of a run of ``head_to_head.py`` whose translators are taken where they learned from the same
+        cases with the same seed; None to train every row here.
     """
 
     cohorts: Path
@@ -58,6 +63,7 @@ class Trial:
     cases: int = 10
     maps: int = 7
     seed: int = 0
+    taken_from: Path | None = None
 
     @property
     def plan(self) -> Plan:
@@ -66,7 +72,7 @@ class Trial:
 
     def settings(self, stage: str) -> dict[str, Any]:
         """What a stage depends on."""
-        ignored = {"train": ("cohorts", "work", "maps"), "draw": ("cohorts", "work")}[stage]
+        ignored = ("cohorts", "work", "taken_from", *(("maps",) if stage == "train" else ()))
         return {name: value for name, value in asdict(self).items() if name not in ignored}
 
     def result(self, row: str, stage: str) -> Path:
@@ -131,17 +137,21 @@ def main() -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=int, default=default, help=f"(default {default})"
         )
+    parser.add_argument("--taken-from", type=Path, metavar="DIR", help="work folder of head_to_head.py")
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=list(ROWS))
     parser.add_argument("--stages", nargs="*", choices=STAGES, default=list(STAGES))
     parser.add_argument("--one", nargs=2, metavar=("ROW", "STAGE"), help="work on this, here")
     given = parser.parse_args()
-    trial = Trial(given.cohorts, given.work, given.cpu_seconds, given.cases, given.maps, given.seed)
+    trial = Trial(
+        given.cohorts, given.work, given.cpu_seconds, given.cases, given.maps, given.seed, given.taken_from
+    )
     if given.one:
         make(trial, *given.one)
         return
     words = ["--cohorts", str(trial.cohorts), "--work", str(trial.work)]
     for name in ("cpu_seconds", "cases", "maps", "seed"):
         words += [f"--{name.replace('_', '-')}", str(getattr(trial, name))]
+    words += ["--taken-from", str(trial.taken_from)] if trial.taken_from else []
     well = run(trial, given.rows, given.stages, words)
     if given.out:
         from Testing.Benchmarks.volumes_report import write_report

@@ -53,6 +53,7 @@ def page(settings: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
         f"{maps} maps and lesions of people that training has not seen, in turn from each protocol, against "
         "the simulated scans of the same. One training a row: differences between two rows can be those "
         "between two seeds.\n",
+        _taken(rows) + _missing(rows),
         "## Training\n",
         _training(rows),
         "## Images\n",
@@ -69,6 +70,20 @@ def page(settings: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
     return "\n".join(parts)
 
 
+def _missing(rows: Mapping[str, Row]) -> str:
+    missing = [row for row in ROWS if "draw" not in rows.get(row, {})]
+    return f"Not measured yet: {', '.join(missing)}.\n" if missing else ""
+
+
+def _taken(rows: Mapping[str, Row]) -> str:
+    if not any(stages.get("train", {}).get("found", {}).get("taken") for stages in rows.values()):
+        return ""
+    return (
+        "*: trained by `head_to_head.py` on the same cases with the same seed, for a number of steps instead "
+        "of a time; CPU seconds as it kept them.\n\n"
+    )
+
+
 def _training(rows: Mapping[str, Row]) -> str:
     lines = [
         "| row | channels | parameters | steps | s a step | CPU s in all | memory (MB) |",
@@ -82,7 +97,8 @@ def _training(rows: Mapping[str, Row]) -> str:
             *(found.get(name) for name in ("channels", "parameters", "steps", "seconds_per_step")),
             round(found["cpu_s"]), found["memory_mb"],
         ]  # fmt: skip
-        lines.append(f"| {row} | " + " | ".join("-" if c is None else str(c) for c in cells) + " |")
+        star = "*" if found.get("taken") else ""
+        lines.append(f"| {row}{star} | " + " | ".join("-" if c is None else str(c) for c in cells) + " |")
     return "\n".join(lines) + "\n"
 
 

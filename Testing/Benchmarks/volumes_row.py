@@ -6,6 +6,7 @@ import resource
 import shutil
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from StrokeSynthLib.cohort.load import load_case
 from StrokeSynthLib.errors import CancelledError
 from StrokeSynthLib.evaluate import realism
 from StrokeSynthLib.evaluate.recoverable import recoverable
+from StrokeSynthLib.files import read_json
+from StrokeSynthLib.modelfolder import open_model
 from StrokeSynthLib.progress import ProgressEvent
 from StrokeSynthLib.schema import INTRACRANIAL
 from StrokeSynthLib.translate.diversity import pairwise_ssim
@@ -82,6 +85,9 @@ def train(trial: Trial, row: str) -> dict[str, Any]:
     """As many steps as the CPU time allows."""
     kind, dimensions = kind_and_dimensions(row)
     cases, out = trial.plan.clinic(trial.seed), trial.work / "translators" / row
+    taken = _taken(trial, kind, out) if dimensions == 2 else None
+    if taken is not None:
+        return taken
     options: dict[str, Any] = {
         "seed": trial.seed, "dimensions": dimensions, "width": WIDTHS.get(kind, TranslatorOptions.width),
         "device": "cpu", "threads": 1,
@@ -106,6 +112,24 @@ def train(trial: Trial, row: str) -> dict[str, Any]:
         "cpu_s": round(time.process_time() - started, 1), "memory_mb": memory_mb(),
     }  # fmt: skip
     return found | ({"seconds_per_step": round(clock.seconds_per_step, 3)} if clock.at else {})
+
+
+def _taken(trial: Trial, kind: str, out: Path) -> dict[str, Any] | None:
+    """The row's translator out of a run of the head-to-head, where it has one of the same cases and seed."""
+    if trial.taken_from is None:
+        return None
+    name = f"{kind}-{trial.seed}"
+    piece = trial.taken_from / "pieces" / f"{name}-training.json"
+    folder = trial.taken_from / "translators" / name
+    if not piece.is_file() or not (folder / "model.json").is_file():
+        return None
+    model = open_model(folder)
+    if model.training.get("cases") != [files.name for files in trial.plan.clinic(trial.seed)]:
+        return None
+    shutil.copytree(folder, out, dirs_exist_ok=True)
+    found = read_json(piece)["found"]
+    names = ("steps", "batch", "parameters", "channels", "cpu_s")
+    return {"taken": True, **{fact: found.get(fact) for fact in names}, "memory_mb": None}
 
 
 def draw(trial: Trial, row: str) -> dict[str, Any]:
