@@ -1,4 +1,4 @@
-"""Everything that an audit needs of one case, small enough to keep for all cases at once (about 1.5 MB)."""
+"""Everything that an audit needs of one case, small enough to keep for all cases at once (about 1.2 MB)."""
 
 from __future__ import annotations
 
