@@ -190,7 +190,9 @@ def measure(way: str, arguments: argparse.Namespace) -> dict[str, Any]:
     files = [] if arguments.design else [path for path in files if person_of(path) in unseen]
     masks = kept(work / f"{way}.pickle", partial(real_mask, folder, way), [*files, *others])
     judged = [each for each in masks if each.judged or arguments.design]
-    result: dict[str, Any] = {"real": len(masks), "others": len(masks) - len(judged), "judged": {}}
+    result: dict[str, Any] = {
+        "design": arguments.design, "real": len(masks), "others": len(masks) - len(judged), "judged": {},
+    }  # fmt: skip
     rng = generator(SEED, "recall", way)
     copied = [judged[n] for n in rng.permutation(len(judged))[: arguments.copies]]
     result["recall"] = recall(copied, rng)
