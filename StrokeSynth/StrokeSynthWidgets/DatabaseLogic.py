@@ -34,8 +34,8 @@ class DatabaseRequest:
     layout
         :data:`BIDS` or :data:`NNUNET`.
     anatomies, lesions
-        Folders of label maps and of lesion masks (a cohort's, or in standard space); "" for the shipped population and for
-        generated lesions.
+        Folders of label maps and of lesion masks (a cohort's, or in standard space); "" for the shipped
+        population and for generated lesions.
     lesionFreePercent
         Share of cases without a lesion.
     processes

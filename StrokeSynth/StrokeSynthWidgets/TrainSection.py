@@ -111,6 +111,10 @@ class TrainSection(Section):
         _ready(ui.coresBox, network, _("Fewer leave room for other work; a graphics card needs one"),
                _("This kind takes one"))  # fmt: skip
         sees = network and not fineTuned and not masks
+        neighbors = bool(training and training["role"] == "segmenter")
+        ui.dimensionsBox.setItemText(
+            0, _("2D: slices with their neighbors") if neighbors else _("2D: slice by slice")
+        )
         _ready(ui.dimensionsBox, sees, _("What the network sees at a time"),
                _("Decided by the model that it starts from, or by the kind"))  # fmt: skip
         ui.nameEdit.placeholderText = self._name()

@@ -105,6 +105,9 @@ def test_everything_that_can_be_trained_is_offered_with_what_applies_to_it(host,
     assert not ui.dimensionsBox.enabled, "the network is that of the model that it starts from"
     pick(host, ui.startFromBox, "Nothing")
     assert ui.dimensionsBox.enabled
+    assert ui.dimensionsBox.itemText(0) == "2D: slices with their neighbors"
+    pick(host, ui.kindBox, "spade")
+    assert ui.dimensionsBox.itemText(0) == "2D: slice by slice", "translators see no neighbors"
 
 
 def test_without_pytorch_networks_cannot_be_trained_and_the_way_to_get_it_is_said(host, panel, tmp_path):
